@@ -1,0 +1,62 @@
+"""Reverse-mode differentiation on the graph: a graph with losses in, the same graph with gradients
+out. The backward pass is nodes like any other, so it is checked, planned, costed and printed with
+the same tools; there is no tape.
+
+    ḡ(x) = Σ over uses of x of (∂use/∂x)ᵀ ḡ(use)
+
+Values are visited from the losses back; each node's `gradient` facet turns the gradients of its
+outputs into nodes for those of its inputs, and a value used twice adds what comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from netdsl.ir.graph import Emitter, Graph, Value
+from netdsl.ops.constant import full
+from netdsl.ops.elementwise import add
+from netdsl.rewrite.rebuild import needed, prune
+
+
+def differentiate(graph: Graph, losses: Iterable[str], wrt: Iterable[str]) -> Graph:
+    """The graph with `gradients[name]` for every variable in `wrt`: of the sum of `losses`.
+
+    A variable that no loss depends on has the gradient 0. Raises NotDefined for an operation
+    without a gradient on the way, naming the reason.
+    """
+    wrt = list(wrt)
+    roots = [graph.losses[name] for name in losses]
+    nodes, _ = needed(graph.nodes, roots)
+    moving = {graph.variables[name].value for name in wrt}  # values that depend on `wrt`
+    for node in nodes:
+        if any(value in moving for value in node.inputs):
+            moving.update(value for value in node.outputs if value.type.is_float)
+
+    emit = Emitter()
+    emit.nodes.extend(graph.nodes)
+    flows: dict[Value, Value] = {}
+
+    def flow_into(value: Value | None, flow: Value | None) -> None:
+        if flow is None or value not in moving:
+            return
+        flows[value] = emit(add, flows[value], flow) if value in flows else flow
+
+    for root in roots:
+        flow_into(root, emit(full, value=1.0, shape=root.shape, dtype=root.dtype))
+    for node in reversed(nodes):
+        outward = [flows.get(value) for value in node.outputs]
+        if all(flow is None for flow in outward):
+            continue
+        inward = node.op.facet("gradient")(emit.at(node), node, *outward)
+        for value, flow in zip(node.inputs, inward):
+            flow_into(value, flow)
+
+    gradients = {}
+    for name in wrt:
+        value = graph.variables[name].value
+        still = value not in flows
+        gradients[name] = (
+            emit(full, value=0.0, shape=value.shape, dtype=value.dtype) if still else flows[value]
+        )
+    return prune(replace(graph, nodes=tuple(emit.nodes), gradients=gradients))

@@ -1,0 +1,164 @@
+"""The graph: values, the nodes that make them, and what the whole offers to the outside.
+
+Everything is immutable once made, so graphs share nodes freely: a slice is the same nodes, fewer
+of them. Nodes are kept in an order in which every value is made before it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from netdsl.ir.op import Attrs, Op
+from netdsl.ir.tensor import TensorType
+from netdsl.source import Span
+
+
+class Value:
+    """A tensor at one place of the graph. `node` is None for inputs, variables and the key."""
+
+    __slots__ = ("type", "node", "index", "name")
+
+    def __init__(self, type: TensorType, node: Node | None = None, index: int = 0, name: str = ""):
+        self.type, self.node, self.index, self.name = type, node, index, name
+
+    @property
+    def shape(self):
+        return self.type.shape
+
+    @property
+    def dtype(self) -> str:
+        return self.type.dtype
+
+    def __repr__(self) -> str:
+        return f"%{self.name or hex(id(self))}: {self.type}"
+
+
+class Node:
+    """One application of an op. `path` is the label path of the layer it belongs to, `span` the
+    place in the user's text that asked for it (None for what the compiler adds by itself)."""
+
+    __slots__ = ("op", "inputs", "attrs", "outputs", "path", "span")
+
+    def __init__(
+        self,
+        op: Op,
+        inputs: tuple[Value | None, ...],
+        attrs: Attrs,
+        types: tuple[TensorType, ...],
+        path: str = "",
+        span: Span | None = None,
+    ):
+        self.op, self.inputs, self.attrs, self.path, self.span = op, inputs, attrs, path, span
+        self.outputs = tuple(Value(type, self, i) for i, type in enumerate(types))
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name} {self.path}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Initializer:
+    """How a variable begins: the name of a row in `layers/initializers.py` and its arguments."""
+
+    name: str
+    arguments: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Variable:
+    """A named tensor that outlives a step. `kind` is "parameter" (trained), "buffer" (running
+    statistics), "state" (declared in the file) or "slot" (an optimiser's memory)."""
+
+    name: str
+    kind: str
+    value: Value
+    initializer: Initializer
+    span: Span | None = None
+
+    @property
+    def type(self) -> TensorType:
+        return self.value.type
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """An instance as the user sees it: where, of which kind, what it gives. Functions without
+    parameters have one too, so that a table of layers shows the whole way of the data."""
+
+    path: str
+    kind: str
+    inputs: tuple[TensorType, ...]
+    outputs: tuple[TensorType, ...]
+    is_function: bool = False
+    span: Span | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network, or a slice of one.
+
+    `inputs` are fed; `key` (u64[2]: seed and step) seeds the random streams. `updates` maps
+    variables to the value they take when a run is over. `names` holds every bound name of the
+    model and, dotted, of its layers. `ranges` bounds integer inputs: label in 0..10.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    inputs: dict[str, Value]
+    variables: dict[str, Variable]
+    outputs: dict[str, Value]
+    losses: dict[str, Value] = field(default_factory=dict)
+    metrics: dict[str, Value] = field(default_factory=dict)
+    updates: dict[str, Value] = field(default_factory=dict)
+    gradients: dict[str, Value] = field(default_factory=dict)
+    names: dict[str, Value] = field(default_factory=dict)
+    key: Value | None = None
+    layers: tuple[Layer, ...] = ()
+    ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> dict[str, Variable]:
+        return {n: v for n, v in self.variables.items() if v.kind == "parameter"}
+
+    @property
+    def buffers(self) -> dict[str, Variable]:
+        return {n: v for n, v in self.variables.items() if v.kind in ("buffer", "state")}
+
+    def results(self) -> Iterator[Value]:
+        """Every value that a run of this graph must produce."""
+        for role in (self.outputs, self.losses, self.metrics, self.gradients, self.updates):
+            yield from role.values()
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """Names of the free dimensions."""
+        return frozenset().union(*(value.type.symbols for value in self.inputs.values()))
+
+
+class Emitter:
+    """Adds nodes: `y = emit(conv, x, weight, bias, stride=(1, 1))`.
+
+    Every op's shape rule runs at once, so a node with wrong operands is never made. `path` and
+    `span` are what nodes emitted from now on are labelled with.
+    """
+
+    def __init__(self, path: str = "", span: Span | None = None):
+        self.nodes: list[Node] = []
+        self.path, self.span = path, span
+
+    def __call__(self, op: Op, *inputs: Value | None, **attributes):
+        """The op's output, or the tuple of them. Raises ShapeError."""
+        return self.with_attrs(op, inputs, op.attrs(**attributes))
+
+    def with_attrs(self, op: Op, inputs: Iterable[Value | None], attrs: Attrs):
+        inputs = tuple(inputs)
+        inferred = op.shape(attrs, *(None if v is None else v.type for v in inputs))
+        types = inferred if isinstance(inferred, tuple) else (inferred,)
+        node = Node(op, inputs, attrs, types, self.path, self.span)
+        self.nodes.append(node)
+        return node.outputs[0] if len(node.outputs) == 1 else node.outputs
+
+    def at(self, node: Node) -> Emitter:
+        """This emitter, labelling what comes next as belonging where `node` does."""
+        self.path, self.span = node.path, node.span
+        return self

@@ -1,0 +1,123 @@
+"""The contract of an operation: everything any pass may ask of it, answered in one row.
+
+A family file in `netdsl/ops` writes each facet as a plain function named `<op>_<facet>` and closes
+with the `Op` rows. Passes call facets and never ask which operation they hold. A facet that does
+not exist is `Absent("the reason")`; the pass that meets it tells the reason.
+
+For an op with attributes `a`, inputs `x, w, …` and outputs `y, …`:
+
+    shape(a, x: TensorType, …)        -> TensorType, or a tuple of them; raises ShapeError
+    kernel(a, x: ndarray, …)          -> ndarray, or a tuple of them: what the op means
+    gradient(emit, node, gy, …)       -> one Value or None for each input; emits IR nodes, so that
+                                         the backward graph is a graph like any other. An output
+                                         that nothing depends on has the gradient None.
+    onnx(emit, node)                  -> None; calls emit("Conv", node.inputs, node.outputs, …)
+    cost(a, inputs, outputs)          -> Cost, exact in the free dimensions
+    inference(emit, node)             -> one Value for each output: what the node becomes where
+                                         nothing is trained (dropout: its input); None: itself
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from netdsl.ir.dim import Dim
+
+
+class ShapeError(Exception):
+    """Operands that do not fit; `operands` are the indices of the inputs to blame."""
+
+    def __init__(self, message: str, *operands: int, suggestion: str | None = None):
+        self.message, self.operands, self.suggestion = message, operands, suggestion
+        super().__init__(message)
+
+
+class NotDefined(Exception):
+    """A facet was needed that the operation does not have."""
+
+    def __init__(self, op: str, facet: str, reason: str):
+        self.op, self.facet, self.reason = op, facet, reason
+        super().__init__(f"{op} has no {facet}: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Stands where a facet would: there is none, and this is why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attrs:
+    """Base of attribute records: frozen dataclasses of numbers, sizes, strings and tuples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Work of one node. `macs`: multiply-accumulates of convolutions and matrix products, without
+    bias; `derivation` shows the product they come from."""
+
+    macs: Dim = 0
+    derivation: str = ""
+
+
+def no_macs(attrs: Attrs, inputs: tuple, outputs: tuple) -> Cost:
+    """Neither a convolution nor a matrix product."""
+    return Cost()
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One operation. `inputs` names the operands in order: `"bias?"` may be absent (None), and
+    `"xs*"`, which stands last, takes any number. `word` says that the language has a function
+    of this name whose arguments are the inputs, then the attributes."""
+
+    name: str
+    inputs: tuple[str, ...]
+    shape: Callable[..., Any]
+    kernel: Callable[..., Any]
+    gradient: Callable[..., Any] | Absent
+    onnx: Callable[..., Any] | Absent
+    outputs: tuple[str, ...] = ("y",)
+    attrs: type[Attrs] = Attrs
+    cost: Callable[..., Cost] = no_macs
+    inference: Callable[..., Any] | None = None
+    word: bool = False
+    doc: str = ""
+
+    def facet(self, name: str) -> Callable[..., Any]:
+        """The facet as a function. Raises NotDefined with the reason when it is absent."""
+        facet = getattr(self, name)
+        if isinstance(facet, Absent):
+            raise NotDefined(self.name, name, facet.reason)
+        return facet
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+def broadcast(*shapes: tuple[Dim, ...]) -> tuple[Dim, ...]:
+    """The common shape of elementwise operands: scalars fit anywhere; otherwise ranks are equal
+    and on every axis sizes agree or one is 1. Raises ShapeError naming the two that disagree."""
+    from netdsl.ir.dim import equal
+
+    result: tuple[Dim, ...] = ()
+    of: tuple[int, ...] = ()  # for each axis of the result, the operand it came from
+    for i, shape in enumerate(shapes):
+        if not shape:
+            continue
+        if not result:
+            result, of = shape, (i,) * len(shape)
+            continue
+        if len(shape) != len(result):
+            raise ShapeError(f"ranks {len(result)} and {len(shape)} differ", of[0], i)
+        merged, sources = [], []
+        for axis, (a, b) in enumerate(zip(result, shape)):
+            if a != b and a != 1 and b != 1 and equal(a, b) is not True:
+                raise ShapeError(f"axis {axis}: {a} and {b} differ", of[axis], i)
+            merged.append(b if a == 1 else a)
+            sources.append(i if a == 1 else of[axis])
+        result, of = tuple(merged), tuple(sources)
+    return result

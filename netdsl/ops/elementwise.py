@@ -1,0 +1,301 @@
+"""Elementwise operations: one row each, formula and slope visible.
+
+A unary row gives `forward(x)` in NumPy and `slope(x, y)`, the derivative dy/dx written with the
+same operators over graph values. To add an activation, add a row to `UNARY`: shape, gradient,
+engine, ONNX, the universal tests and the word of the language follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netdsl.ir.graph import Emitter, Value
+from netdsl.ir.op import Absent, Attrs, Op, ShapeError, broadcast
+from netdsl.ir.tensor import NUMPY_DTYPES, TensorType
+from netdsl.ops.constant import full
+
+# ------------------------------------------------------------------ formulas over graph values
+
+
+class Term:
+    """A graph value that can be calculated with: `(1 - y * y)` emits the nodes that compute it."""
+
+    __slots__ = ("emit", "value")
+
+    def __init__(self, emit: Emitter, value: Value):
+        self.emit, self.value = emit, value
+
+    def _apply(self, op: Op, *operands: Term | float) -> Term:
+        return Term(self.emit, self.emit(op, *(self._value(operand) for operand in operands)))
+
+    def _value(self, operand: Term | float) -> Value:
+        if isinstance(operand, Term):
+            return operand.value
+        return self.emit(full, value=operand, dtype=self.value.dtype)
+
+    def __add__(self, other): return self._apply(add, self, other)
+    def __radd__(self, other): return self._apply(add, other, self)
+    def __sub__(self, other): return self._apply(subtract, self, other)
+    def __rsub__(self, other): return self._apply(subtract, other, self)
+    def __mul__(self, other): return self._apply(multiply, self, other)
+    def __rmul__(self, other): return self._apply(multiply, other, self)
+    def __truediv__(self, other): return self._apply(divide, self, other)
+    def __rtruediv__(self, other): return self._apply(divide, other, self)
+    def __pow__(self, other): return self._apply(power, self, other)
+    def __neg__(self): return self._apply(negative, self)
+    def __gt__(self, other): return self._apply(greater, self, other)
+    def __lt__(self, other): return self._apply(less, self, other)
+
+    def then(self, op: Op) -> Term:
+        """This value through a unary op."""
+        return self._apply(op, self)
+
+    def choose(self, yes: Term | float, no: Term | float) -> Term:
+        """`yes` where this condition holds, else `no`; at least one of them is a Term."""
+        like = yes if isinstance(yes, Term) else no
+        return Term(self.emit, self.emit(where, self.value, like._value(yes), like._value(no)))
+
+
+def unbroadcast(emit: Emitter, gradient: Value, shape: tuple) -> Value:
+    """A gradient summed back to the shape of an operand that was broadcast."""
+    from netdsl.ops.reduction import sum_  # sums and broadcasts are each other's gradients
+
+    if gradient.shape == shape:
+        return gradient
+    if not shape:
+        return emit(sum_, gradient, axes=tuple(range(len(gradient.shape))))
+    axes = tuple(i for i, (g, s) in enumerate(zip(gradient.shape, shape)) if s == 1 and g != 1)
+    return emit(sum_, gradient, axes=axes, keep=True)
+
+
+# ------------------------------------------------------------------ one operand
+
+
+def same_type(a: Attrs, x: TensorType) -> TensorType:
+    return x
+
+
+def float_type(a: Attrs, x: TensorType) -> TensorType:
+    if not x.is_float:
+        raise ShapeError(f"needs a float tensor, not {x.dtype}", 0)
+    return x
+
+
+def unary(
+    name: str,
+    forward: Callable[[np.ndarray], np.ndarray],
+    slope: Callable[[Term, Term], Any],
+    onnx: str,
+    doc: str,
+) -> Op:
+    """The op y = forward(x) on floats, with dy/dx = slope(x, y)."""
+
+    def kernel(a: Attrs, x: np.ndarray) -> np.ndarray:
+        return forward(x)
+
+    def gradient(emit: Emitter, node, g: Value):
+        x, y = Term(emit, node.inputs[0]), Term(emit, node.outputs[0])
+        rate = slope(x, y)
+        flow = Term(emit, g)
+        if isinstance(rate, Term) and rate.value.dtype == "bool":
+            return (rate.choose(flow, 0.0).value,)
+        return ((flow * rate).value,)
+
+    return Op(
+        name=name, inputs=("x",), shape=float_type, kernel=kernel, gradient=gradient,
+        onnx=lambda emit, node: emit(onnx, node.inputs, node.outputs), word=True, doc=doc,
+    )
+
+
+def sigmoid_forward(x: np.ndarray) -> np.ndarray:
+    # 1 / (1 + e^-x) through tanh, which does not overflow
+    return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+UNARY = (
+    unary("relu", lambda x: np.maximum(x, 0), lambda x, y: y > 0.0, "Relu",
+          "max(x, 0); its slope at 0 is 0."),
+    unary("sigmoid", sigmoid_forward, lambda x, y: y * (1.0 - y), "Sigmoid",
+          "1 / (1 + exp(-x))."),
+    unary("tanh", np.tanh, lambda x, y: 1.0 - y * y, "Tanh", "Hyperbolic tangent."),
+    unary("exp", np.exp, lambda x, y: y, "Exp", "e to the power of x."),
+    unary("log", np.log, lambda x, y: 1.0 / x, "Log", "Natural logarithm."),
+    unary("sqrt", np.sqrt, lambda x, y: 0.5 / y, "Sqrt", "Square root."),
+    unary("abs", np.abs, lambda x, y: x.then(sign), "Abs",
+          "Absolute value; its slope at 0 is 0."),
+    unary("sign", np.sign, lambda x, y: 0.0, "Sign", "-1, 0 or 1."),
+    unary("negative", np.negative, lambda x, y: -1.0, "Neg", "-x."),
+)
+relu, sigmoid, tanh, exp, log, sqrt, abs_, sign, negative = UNARY
+
+
+# ------------------------------------------------------------------ two operands
+
+
+def arithmetic_shape(a: Attrs, x: TensorType, y: TensorType) -> TensorType:
+    if x.dtype != y.dtype:
+        raise ShapeError(f"{x.dtype} and {y.dtype} do not mix", 0, 1,
+                         suggestion=f"cast one of them, as in `{x.dtype}(…)`")
+    if x.dtype == "bool":
+        raise ShapeError("bool tensors are not numbers", 0, 1, suggestion="cast with `f32(…)`")
+    return TensorType(x.dtype, broadcast(x.shape, y.shape))
+
+
+def binary(
+    name: str,
+    forward: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    slopes: Callable[[Term, Term, Term, Term], tuple[Term, Term]],
+    onnx: str,
+    doc: str,
+    word: bool = False,
+) -> Op:
+    """z = forward(x, y); `slopes(x, y, z, g)` gives the gradients of both before unbroadcast."""
+
+    def kernel(a: Attrs, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return forward(x, y)
+
+    def gradient(emit: Emitter, node, g: Value):
+        terms = (Term(emit, value) for value in (*node.inputs, *node.outputs, g))
+        flows = slopes(*terms)
+        return tuple(
+            unbroadcast(emit, flow.value, operand.shape)
+            for flow, operand in zip(flows, node.inputs)
+        )
+
+    return Op(
+        name=name, inputs=("x", "y"), shape=arithmetic_shape, kernel=kernel, gradient=gradient,
+        onnx=lambda emit, node: emit(onnx, node.inputs, node.outputs), word=word, doc=doc,
+    )
+
+
+BINARY = (
+    binary("add", np.add, lambda x, y, z, g: (g, g), "Add", "x + y."),
+    binary("subtract", np.subtract, lambda x, y, z, g: (g, -g), "Sub", "x - y."),
+    binary("multiply", np.multiply, lambda x, y, z, g: (g * y, g * x), "Mul", "x * y."),
+    binary("divide", np.divide, lambda x, y, z, g: (g / y, -(g * z) / y), "Div", "x / y."),
+    binary("power", np.power,
+           lambda x, y, z, g: (g * y * x ** (y - 1.0), g * z * x.then(log)), "Pow",
+           "x to the power of y."),
+    # where both are equal the whole gradient goes to the first
+    binary("maximum", np.maximum,
+           lambda x, y, z, g: ((x < y).choose(0.0, g), (x < y).choose(g, 0.0)), "Max",
+           "The larger of x and y.", word=True),
+    binary("minimum", np.minimum,
+           lambda x, y, z, g: ((x > y).choose(0.0, g), (x > y).choose(g, 0.0)), "Min",
+           "The smaller of x and y.", word=True),
+)
+add, subtract, multiply, divide, power, maximum, minimum = BINARY
+
+
+# ------------------------------------------------------------------ comparisons
+
+
+def compare_shape(a: Attrs, x: TensorType, y: TensorType) -> TensorType:
+    if x.dtype != y.dtype:
+        raise ShapeError(f"{x.dtype} and {y.dtype} do not compare", 0, 1)
+    return TensorType("bool", broadcast(x.shape, y.shape))
+
+
+def comparison(name: str, forward: Callable, onnx: str, doc: str) -> Op:
+    """The bool tensor of forward(x, y)."""
+
+    def kernel(a: Attrs, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return forward(x, y)
+
+    return Op(
+        name=name, inputs=("x", "y"), shape=compare_shape, kernel=kernel,
+        gradient=Absent("a comparison is a step: its slope is 0 wherever there is one"),
+        onnx=lambda emit, node: emit(onnx, node.inputs, node.outputs), doc=doc,
+    )
+
+
+COMPARISONS = (
+    comparison("equal", np.equal, "Equal", "x == y."),
+    comparison("less", np.less, "Less", "x < y."),
+    comparison("less_equal", np.less_equal, "LessOrEqual", "x <= y."),
+    comparison("greater", np.greater, "Greater", "x > y."),
+    comparison("greater_equal", np.greater_equal, "GreaterOrEqual", "x >= y."),
+)
+equal, less, less_equal, greater, greater_equal = COMPARISONS
+
+
+def logical_not_shape(a: Attrs, x: TensorType) -> TensorType:
+    if x.dtype != "bool":
+        raise ShapeError(f"`not` needs a bool tensor, not {x.dtype}", 0)
+    return x
+
+
+logical_not = Op(
+    name="logical_not", inputs=("x",), shape=logical_not_shape,
+    kernel=lambda a, x: np.logical_not(x),
+    gradient=Absent("bool output"),
+    onnx=lambda emit, node: emit("Not", node.inputs, node.outputs), doc="not x.",
+)
+
+
+# ------------------------------------------------------------------ where, cast, stop_grad
+
+
+def where_shape(a: Attrs, condition: TensorType, x: TensorType, y: TensorType) -> TensorType:
+    if condition.dtype != "bool":
+        raise ShapeError(f"the condition must be bool, not {condition.dtype}", 0)
+    if x.dtype != y.dtype:
+        raise ShapeError(f"{x.dtype} and {y.dtype} do not mix", 1, 2)
+    return TensorType(x.dtype, broadcast(condition.shape, x.shape, y.shape))
+
+
+def where_kernel(a: Attrs, condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.where(condition, x, y)
+
+
+def where_gradient(emit: Emitter, node, g: Value):
+    condition, x, y = node.inputs
+    chosen, flow = Term(emit, condition), Term(emit, g)
+    return (
+        None,
+        unbroadcast(emit, chosen.choose(flow, 0.0).value, x.shape),
+        unbroadcast(emit, chosen.choose(0.0, flow).value, y.shape),
+    )
+
+
+where = Op(
+    name="where", inputs=("condition", "x", "y"), shape=where_shape, kernel=where_kernel,
+    gradient=where_gradient, onnx=lambda emit, node: emit("Where", node.inputs, node.outputs),
+    word=True, doc="x where the condition holds, else y.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CastAttrs(Attrs):
+    dtype: str
+
+
+def cast_gradient(emit: Emitter, node, g: Value):
+    source = node.inputs[0].type
+    return (emit(cast, g, dtype=source.dtype) if source.is_float else None,)
+
+
+cast = Op(
+    name="cast", inputs=("x",), attrs=CastAttrs,
+    shape=lambda a, x: x.with_dtype(a.dtype),
+    kernel=lambda a, x: x.astype(NUMPY_DTYPES[a.dtype]),
+    gradient=cast_gradient,
+    onnx=lambda emit, node: emit(
+        "Cast", node.inputs, node.outputs, to=emit.dtype(node.attrs.dtype)
+    ),
+    doc="The same numbers in another dtype; floats are cut towards zero, bool becomes 0 and 1.",
+)
+
+stop_grad = Op(
+    name="stop_grad", inputs=("x",), shape=same_type, kernel=lambda a, x: x,
+    gradient=lambda emit, node, g: (None,),
+    onnx=lambda emit, node: emit("Identity", node.inputs, node.outputs),
+    inference=lambda emit, node: node.inputs,
+    word=True, doc="x itself, through which no gradient flows back.",
+)
+
+OPS = (*UNARY, *BINARY, *COMPARISONS, logical_not, where, cast, stop_grad)

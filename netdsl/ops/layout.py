@@ -1,0 +1,209 @@
+"""Operations that move numbers and change none: reshape, transpose, concat, slice, pad."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from netdsl.ir.dim import Dim, at_most, equal, size
+from netdsl.ir.graph import Emitter, Value
+from netdsl.ir.op import Attrs, Op, ShapeError
+from netdsl.ir.tensor import TensorType, show_shape
+
+
+@dataclass(frozen=True, slots=True)
+class ReshapeAttrs(Attrs):
+    shape: tuple[Dim, ...]
+
+
+def reshape_shape(a: ReshapeAttrs, x: TensorType) -> TensorType:
+    if equal(size(a.shape), x.size) is not True:
+        raise ShapeError(
+            f"{show_shape(x.shape)} has {x.size} elements, "
+            f"{show_shape(a.shape)} has {size(a.shape)}", 0,
+        )
+    return TensorType(x.dtype, a.shape)
+
+
+def reshape_gradient(emit: Emitter, node, g: Value):
+    return (emit(reshape, g, shape=node.inputs[0].shape),)
+
+
+def reshape_onnx(emit, node):
+    emit("Reshape", [node.inputs[0], emit.shape(node.attrs.shape, node.inputs[0].shape)],
+         node.outputs)
+
+
+reshape = Op(
+    name="reshape", inputs=("x",), attrs=ReshapeAttrs,
+    shape=reshape_shape, kernel=lambda a, x: x.reshape(a.shape),
+    gradient=reshape_gradient, onnx=reshape_onnx,
+    doc="The same elements, in row-major order, under another shape.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TransposeAttrs(Attrs):
+    """Axis i of the result is axis `axes[i]` of the operand."""
+
+    axes: tuple[int, ...]
+
+
+def transpose_shape(a: TransposeAttrs, x: TensorType) -> TensorType:
+    if sorted(a.axes) != list(range(x.rank)):
+        raise ShapeError(f"{a.axes} is not an order of the {x.rank} axes", 0)
+    return TensorType(x.dtype, tuple(x.shape[axis] for axis in a.axes))
+
+
+def transpose_gradient(emit: Emitter, node, g: Value):
+    back = tuple(int(i) for i in np.argsort(node.attrs.axes))
+    return (emit(transpose, g, axes=back),)
+
+
+transpose = Op(
+    name="transpose", inputs=("x",), attrs=TransposeAttrs,
+    shape=transpose_shape, kernel=lambda a, x: np.transpose(x, a.axes),
+    gradient=transpose_gradient,
+    onnx=lambda emit, node: emit(
+        "Transpose", node.inputs, node.outputs, perm=list(node.attrs.axes)
+    ),
+    doc="Axes in another order.",
+)
+
+
+# ------------------------------------------------------------------ concat
+
+
+@dataclass(frozen=True, slots=True)
+class ConcatAttrs(Attrs):
+    axis: int
+
+
+def concat_shape(a: ConcatAttrs, *xs: TensorType) -> TensorType:
+    if not xs:
+        raise ShapeError("nothing to concatenate")
+    first = xs[0]
+    if not 0 <= a.axis < first.rank:
+        raise ShapeError(f"there is no axis {a.axis} in a tensor of rank {first.rank}", 0)
+    for i, x in enumerate(xs[1:], 1):
+        if x.dtype != first.dtype:
+            raise ShapeError(f"{first.dtype} and {x.dtype} do not mix", 0, i)
+        if x.rank != first.rank:
+            raise ShapeError(f"ranks {first.rank} and {x.rank} differ", 0, i)
+        for axis, (m, n) in enumerate(zip(first.shape, x.shape)):
+            if axis != a.axis and equal(m, n) is not True:
+                raise ShapeError(
+                    f"axis {axis}: {m} and {n} differ; only axis {a.axis} is joined", 0, i
+                )
+    joined = sum((x.shape[a.axis] for x in xs), start=0)
+    return TensorType(first.dtype, (*first.shape[: a.axis], joined, *first.shape[a.axis + 1 :]))
+
+
+def concat_gradient(emit: Emitter, node, g: Value):
+    axis, start, parts = node.attrs.axis, 0, []
+    for x in node.inputs:
+        stop = start + x.shape[axis]
+        parts.append(emit(slice_, g, axis=axis, start=start, stop=stop))
+        start = stop
+    return tuple(parts)
+
+
+concat = Op(
+    name="concat", inputs=("xs*",), attrs=ConcatAttrs,
+    shape=concat_shape, kernel=lambda a, *xs: np.concatenate(xs, a.axis),
+    gradient=concat_gradient,
+    onnx=lambda emit, node: emit("Concat", node.inputs, node.outputs, axis=node.attrs.axis),
+    doc="Tensors joined along one axis.",
+)
+
+
+# ------------------------------------------------------------------ slice and pad
+
+
+@dataclass(frozen=True, slots=True)
+class SliceAttrs(Attrs):
+    """The part `start..stop` (without `stop`) of one axis."""
+
+    axis: int
+    start: Dim
+    stop: Dim
+
+
+def slice_shape(a: SliceAttrs, x: TensorType) -> TensorType:
+    if not 0 <= a.axis < x.rank:
+        raise ShapeError(f"there is no axis {a.axis} in a tensor of rank {x.rank}", 0)
+    length = x.shape[a.axis]
+    if at_most(a.stop, length) is False or at_most(a.start, a.stop) is False:
+        raise ShapeError(f"{a.start}..{a.stop} does not lie within axis {a.axis} of {length}", 0)
+    return TensorType(
+        x.dtype, (*x.shape[: a.axis], a.stop - a.start, *x.shape[a.axis + 1 :])
+    )
+
+
+def slice_kernel(a: SliceAttrs, x: np.ndarray) -> np.ndarray:
+    return x[(slice(None),) * a.axis + (slice(a.start, a.stop),)]
+
+
+def slice_gradient(emit: Emitter, node, g: Value):
+    a, length = node.attrs, node.inputs[0].shape[node.attrs.axis]
+    return (emit(pad, g, axis=a.axis, before=a.start, after=length - a.stop),)
+
+
+def slice_onnx(emit, node):
+    a, x = node.attrs, node.inputs[0]
+    stop = emit.shape((a.stop,)) if a.stop != x.shape[a.axis] else emit.constant(
+        np.array([np.iinfo(np.int64).max])
+    )
+    axis = emit.constant(np.array([a.axis], np.int64))
+    emit("Slice", [x, emit.shape((a.start,)), stop, axis], node.outputs)
+
+
+slice_ = Op(
+    name="slice", inputs=("x",), attrs=SliceAttrs,
+    shape=slice_shape, kernel=slice_kernel, gradient=slice_gradient, onnx=slice_onnx,
+    doc="A part of one axis.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PadAttrs(Attrs):
+    """Zeros before and after along one axis."""
+
+    axis: int
+    before: Dim
+    after: Dim
+
+
+def pad_shape(a: PadAttrs, x: TensorType) -> TensorType:
+    if not 0 <= a.axis < x.rank:
+        raise ShapeError(f"there is no axis {a.axis} in a tensor of rank {x.rank}", 0)
+    length = x.shape[a.axis] + a.before + a.after
+    return TensorType(x.dtype, (*x.shape[: a.axis], length, *x.shape[a.axis + 1 :]))
+
+
+def pad_kernel(a: PadAttrs, x: np.ndarray) -> np.ndarray:
+    widths = [(0, 0)] * x.ndim
+    widths[a.axis] = (a.before, a.after)
+    return np.pad(x, widths)
+
+
+def pad_gradient(emit: Emitter, node, g: Value):
+    a = node.attrs
+    return (emit(slice_, g, axis=a.axis, start=a.before, stop=g.shape[a.axis] - a.after),)
+
+
+def pad_onnx(emit, node):
+    a = node.attrs
+    pads = emit.shape((a.before, a.after))
+    axis = emit.constant(np.array([a.axis], np.int64))
+    emit("Pad", [node.inputs[0], pads, None, axis], node.outputs)
+
+
+pad = Op(
+    name="pad", inputs=("x",), attrs=PadAttrs,
+    shape=pad_shape, kernel=pad_kernel, gradient=pad_gradient, onnx=pad_onnx,
+    doc="Zeros around one axis: the adjoint of slice.",
+)
+
+OPS = (reshape, transpose, concat, slice_, pad)

@@ -1,0 +1,211 @@
+"""Pooling over windows: the largest element, or the average. Layout [N, C, spatial…]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from netdsl.ir.graph import Emitter, Value
+from netdsl.ir.op import Absent, Attrs, Op, ShapeError
+from netdsl.ir.tensor import TensorType
+from netdsl.ops.elementwise import float_type
+from netdsl.ops.window import Pads, Sizes, cropped, overhang, padded, taps, window_counts
+
+
+@dataclass(frozen=True, slots=True)
+class PoolAttrs(Attrs):
+    """One entry for each spatial axis. `ceil` lets a last window reach beyond the padding."""
+
+    kernel: Sizes
+    stride: Sizes
+    pads: Pads
+    dilation: Sizes
+    ceil: bool = False
+
+
+def pool_shape(a: PoolAttrs, x: TensorType) -> TensorType:
+    float_type(a, x)
+    if x.rank != len(a.kernel) + 2:
+        raise ShapeError(
+            f"pooling over {len(a.kernel)} axes needs rank {len(a.kernel) + 2}, not {x.rank}", 0
+        )
+    for pads, k in zip(a.pads, a.kernel):
+        if max(pads) * 2 > k:
+            raise ShapeError(f"padding {max(pads)} is more than half of the window of {k}", 0)
+    counts = window_counts(x.shape[2:], a.kernel, a.stride, a.pads, a.dilation, a.ceil)
+    return TensorType(x.dtype, (*x.shape[:2], *counts))
+
+
+def pool_geometry(a: PoolAttrs, sizes: Sizes) -> tuple[Sizes, Sizes]:
+    """How many windows, and how far the last one hangs over the padded input."""
+    counts = window_counts(sizes, a.kernel, a.stride, a.pads, a.dilation, a.ceil)
+    return counts, overhang(sizes, counts, a.kernel, a.stride, a.pads, a.dilation)
+
+
+def pool_taps(a: PoolAttrs, counts: Sizes):
+    return taps(counts, a.kernel, a.stride, a.dilation)
+
+
+def pool_onnx_attrs(a: PoolAttrs) -> dict:
+    return {
+        "kernel_shape": list(a.kernel), "strides": list(a.stride),
+        "pads": [before for before, _ in a.pads] + [after for _, after in a.pads],
+        "ceil_mode": int(a.ceil),
+    }
+
+
+# ------------------------------------------------------------------ maximum
+
+
+def max_pool_kernel(a: PoolAttrs, x: np.ndarray) -> np.ndarray:
+    counts, extra = pool_geometry(a, x.shape[2:])
+    wide = padded(x, a.pads, -np.inf, extra)
+    y = np.full((*x.shape[:2], *counts), -np.inf, x.dtype)
+    for _, where in pool_taps(a, counts):
+        np.maximum(y, wide[(..., *where)], out=y)
+    return y
+
+
+def max_pool_gradient(emit: Emitter, node, g: Value):
+    a = node.attrs
+    return (
+        emit(max_pool_input_gradient, g, *node.inputs, *node.outputs, kernel=a.kernel,
+             stride=a.stride, pads=a.pads, dilation=a.dilation, ceil=a.ceil),
+    )
+
+
+max_pool = Op(
+    name="max_pool", inputs=("x",), attrs=PoolAttrs,
+    shape=pool_shape, kernel=max_pool_kernel, gradient=max_pool_gradient,
+    onnx=lambda emit, node: emit(
+        "MaxPool", node.inputs, node.outputs, dilations=list(node.attrs.dilation),
+        **pool_onnx_attrs(node.attrs),
+    ),
+    doc="The largest element of each window; padding never wins.",
+)
+
+
+def max_pool_input_gradient_shape(
+    a: PoolAttrs, g: TensorType, x: TensorType, y: TensorType
+) -> TensorType:
+    if g.shape != y.shape or pool_shape(a, x).shape != y.shape:
+        raise ShapeError(f"the gradient should be {pool_shape(a, x)}, not {g}", 0)
+    return x
+
+
+def max_pool_input_gradient_kernel(
+    a: PoolAttrs, g: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    counts, extra = pool_geometry(a, x.shape[2:])
+    wide = padded(x, a.pads, -np.inf, extra)
+    back = np.zeros(wide.shape, g.dtype)
+    open_ = np.ones(y.shape, bool)  # windows whose largest element has not been met yet
+    for _, where in pool_taps(a, counts):
+        first = open_ & (wide[(..., *where)] == y)
+        back[(..., *where)] += g * first
+        open_ &= ~first
+    return cropped(back, a.pads, x.shape[2:])
+
+
+max_pool_input_gradient = Op(
+    name="max_pool_input_gradient", inputs=("g", "x", "y"), attrs=PoolAttrs,
+    shape=max_pool_input_gradient_shape, kernel=max_pool_input_gradient_kernel,
+    gradient=Absent("second derivatives of max pooling are not needed by any training program"),
+    onnx=Absent("ONNX has no operator for it"),
+    doc="Each window's gradient goes to its largest element; of equals, to the first.",
+)
+
+
+# ------------------------------------------------------------------ average
+
+
+@dataclass(frozen=True, slots=True)
+class AveragePoolAttrs(PoolAttrs):
+    """`count_pad`: padding counts as elements of value 0."""
+
+    count_pad: bool = True
+
+
+def window_sizes(a: AveragePoolAttrs, sizes: Sizes, counts: Sizes, extra: Sizes) -> np.ndarray:
+    """How many elements each window averages: over the padding or not, never over the overhang."""
+    ones = np.ones((1, 1, *sizes))
+    inner = padded(padded(ones, a.pads, float(a.count_pad)), ((0, 0),) * len(sizes), 0, extra)
+    total = np.zeros((1, 1, *counts))
+    for _, where in pool_taps(a, counts):
+        total += inner[(..., *where)]
+    return total
+
+
+def average_pool_kernel(a: AveragePoolAttrs, x: np.ndarray) -> np.ndarray:
+    counts, extra = pool_geometry(a, x.shape[2:])
+    wide = padded(x, a.pads, 0, extra)
+    y = np.zeros((*x.shape[:2], *counts), x.dtype)
+    for _, where in pool_taps(a, counts):
+        y += wide[(..., *where)]
+    y /= window_sizes(a, x.shape[2:], counts, extra)
+    return y
+
+
+def average_pool_gradient(emit: Emitter, node, g: Value):
+    a = node.attrs
+    return (
+        emit(average_pool_input_gradient, g, shape=node.inputs[0].shape, kernel=a.kernel,
+             stride=a.stride, pads=a.pads, dilation=a.dilation, ceil=a.ceil,
+             count_pad=a.count_pad),
+    )
+
+
+average_pool = Op(
+    name="average_pool", inputs=("x",), attrs=AveragePoolAttrs,
+    shape=pool_shape, kernel=average_pool_kernel, gradient=average_pool_gradient,
+    onnx=lambda emit, node: emit(
+        "AveragePool", node.inputs, node.outputs,
+        count_include_pad=int(node.attrs.count_pad), **pool_onnx_attrs(node.attrs),
+    ),
+    doc="The average of each window.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AveragePoolGradientAttrs(AveragePoolAttrs):
+    """`shape` is that of the tensor whose gradient this is."""
+
+    shape: tuple = ()
+
+
+def average_pool_input_gradient_shape(a: AveragePoolGradientAttrs, g: TensorType) -> TensorType:
+    x = TensorType(g.dtype, a.shape)
+    if pool_shape(a, x).shape != g.shape:
+        raise ShapeError(f"the gradient should be {pool_shape(a, x)}, not {g}", 0)
+    return x
+
+
+def average_pool_input_gradient_kernel(a: AveragePoolGradientAttrs, g: np.ndarray) -> np.ndarray:
+    sizes = a.shape[2:]
+    counts, extra = pool_geometry(a, sizes)
+    share = (g / window_sizes(a, sizes, counts, extra)).astype(g.dtype)
+    wide = (n + sum(p) + e for n, p, e in zip(sizes, a.pads, extra))
+    back = np.zeros((*g.shape[:2], *wide), g.dtype)
+    for _, where in pool_taps(a, counts):
+        back[(..., *where)] += share
+    return cropped(back, a.pads, sizes)
+
+
+def average_pool_input_gradient_gradient(emit: Emitter, node, h: Value):
+    a = node.attrs
+    return (
+        emit(average_pool, h, kernel=a.kernel, stride=a.stride, pads=a.pads,
+             dilation=a.dilation, ceil=a.ceil, count_pad=a.count_pad),
+    )
+
+
+average_pool_input_gradient = Op(
+    name="average_pool_input_gradient", inputs=("g",), attrs=AveragePoolGradientAttrs,
+    shape=average_pool_input_gradient_shape, kernel=average_pool_input_gradient_kernel,
+    gradient=average_pool_input_gradient_gradient,
+    onnx=Absent("ONNX has no operator for it"),
+    doc="Each window's gradient shared out evenly over its elements.",
+)
+
+OPS = (max_pool, max_pool_input_gradient, average_pool, average_pool_input_gradient)

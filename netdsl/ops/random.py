@@ -1,0 +1,61 @@
+"""Operations that draw. Each has a stream of its own, named by the layer's path, and draws from a
+counter-based generator: the numbers depend on seed, stream, step and position alone, not on
+machine, order of execution or what else the network holds (Salmon et al. 2011, Philox)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from netdsl.ir.graph import Emitter, Value
+from netdsl.ir.op import Absent, Attrs, Op, ShapeError
+from netdsl.ir.tensor import TensorType
+from netdsl.ops.elementwise import Term, float_type
+
+KEY = TensorType("u64", (2,))  # seed, step
+
+
+def uniform(key: np.ndarray, stream: str, count: int) -> np.ndarray:
+    """`count` float32 numbers in [0, 1), multiples of 2⁻²⁴, for this seed, step and stream."""
+    name = int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
+    seed, step = map(int, key)
+    bits = np.random.Philox(key=[seed, name], counter=[0, 0, step, 0]).random_raw(count)
+    return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+
+
+@dataclass(frozen=True, slots=True)
+class DropoutAttrs(Attrs):
+    p: float
+    stream: str
+
+
+def dropout_shape(a: DropoutAttrs, x: TensorType, key: TensorType) -> tuple[TensorType, ...]:
+    if not 0 <= a.p <= 1:
+        raise ShapeError(f"the probability {a.p} does not lie between 0 and 1", 0)
+    return float_type(a, x), x
+
+
+def dropout_kernel(
+    a: DropoutAttrs, x: np.ndarray, key: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    kept = uniform(key, a.stream, x.size).reshape(x.shape) >= np.float32(a.p)
+    mask = kept.astype(x.dtype) / x.dtype.type(1 - a.p if a.p < 1 else 1)
+    return x * mask, mask
+
+
+def dropout_gradient(emit: Emitter, node, g: Value, *unused):
+    return (Term(emit, g) * Term(emit, node.outputs[1])).value, None
+
+
+dropout = Op(
+    name="dropout", inputs=("x", "key"), outputs=("y", "mask"), attrs=DropoutAttrs,
+    shape=dropout_shape, kernel=dropout_kernel, gradient=dropout_gradient,
+    onnx=Absent("training form; inference passes its input through"),
+    inference=lambda emit, node: (node.inputs[0], node.inputs[0]),
+    doc="Zeroes each element with probability p and divides the others by 1 - p (inverted "
+        "dropout, Srivastava et al. 2014); `mask` holds the factors.",
+)
+
+OPS = (dropout,)

@@ -1,0 +1,220 @@
+"""Reductions over axes: sum, mean, softmax and its logarithm, argmax. Also `expand`, the adjoint
+of `sum`: it repeats a tensor along axes that it lacks or has with size 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from netdsl.ir.dim import Dim, size
+from netdsl.ir.graph import Emitter, Value
+from netdsl.ir.op import Absent, Attrs, Op, ShapeError
+from netdsl.ir.tensor import TensorType
+from netdsl.ops.elementwise import Term, exp, float_type
+
+
+@dataclass(frozen=True, slots=True)
+class AxesAttrs(Attrs):
+    """`keep` leaves the reduced axes in place with size 1."""
+
+    axes: tuple[int, ...]
+    keep: bool = False
+
+
+def checked_axes(axes: tuple[int, ...], x: TensorType) -> tuple[int, ...]:
+    """The axes counted from the front. Raises ShapeError for one that x does not have."""
+    for axis in axes:
+        if not -x.rank <= axis < x.rank:
+            raise ShapeError(f"there is no axis {axis} in a tensor of rank {x.rank}", 0)
+    return tuple(sorted({axis % x.rank for axis in axes}))
+
+
+def reduced(a: AxesAttrs, x: TensorType) -> tuple[Dim, ...]:
+    axes = checked_axes(a.axes, x)
+    if a.keep:
+        return tuple(1 if i in axes else dim for i, dim in enumerate(x.shape))
+    return tuple(dim for i, dim in enumerate(x.shape) if i not in axes)
+
+
+def sum_shape(a: AxesAttrs, x: TensorType) -> TensorType:
+    if x.dtype == "bool":
+        raise ShapeError("bool tensors are not numbers", 0, suggestion="cast with `f32(…)`")
+    return TensorType(x.dtype, reduced(a, x))
+
+
+def sum_kernel(a: AxesAttrs, x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sum(x, axis=a.axes, keepdims=a.keep, dtype=x.dtype))
+
+
+def sum_gradient(emit: Emitter, node, g: Value):
+    return (spread(emit, g, node),)
+
+
+def spread(emit: Emitter, g: Value, node) -> Value:
+    """The gradient of a reduction's result, repeated over the axes it reduced."""
+    x = node.inputs[0]
+    axes = () if node.attrs.keep else checked_axes(node.attrs.axes, x.type)
+    return emit(expand, g, shape=x.shape, axes=axes)
+
+
+def mean_shape(a: AxesAttrs, x: TensorType) -> TensorType:
+    return TensorType(float_type(a, x).dtype, reduced(a, x))
+
+
+def mean_kernel(a: AxesAttrs, x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.mean(x, axis=a.axes, keepdims=a.keep, dtype=x.dtype))
+
+
+def mean_gradient(emit: Emitter, node, g: Value):
+    x = node.inputs[0]
+    count = size(tuple(x.shape[axis] for axis in checked_axes(node.attrs.axes, x.type)))
+    return (spread(emit, (Term(emit, g) / count).value, node),)
+
+
+def reduction_onnx(op_type: str):
+    def onnx(emit, node):
+        if not node.attrs.axes:  # ONNX takes "no axes" as "all axes"
+            return emit("Identity", node.inputs, node.outputs)
+        axes = emit.constant(np.array(node.attrs.axes, np.int64))
+        emit(op_type, [*node.inputs, axes], node.outputs, keepdims=int(node.attrs.keep))
+
+    return onnx
+
+
+sum_ = Op(
+    name="sum", inputs=("x",), attrs=AxesAttrs,
+    shape=sum_shape, kernel=sum_kernel, gradient=sum_gradient, onnx=reduction_onnx("ReduceSum"),
+    doc="The sum over axes.",
+)
+mean = Op(
+    name="mean", inputs=("x",), attrs=AxesAttrs,
+    shape=mean_shape, kernel=mean_kernel, gradient=mean_gradient,
+    onnx=reduction_onnx("ReduceMean"), doc="The mean over axes.",
+)
+
+
+# ------------------------------------------------------------------ expand
+
+
+@dataclass(frozen=True, slots=True)
+class ExpandAttrs(Attrs):
+    """`axes` are those of `shape` that the operand lacks."""
+
+    shape: tuple[Dim, ...]
+    axes: tuple[int, ...] = ()
+
+
+def with_axes(a: ExpandAttrs, shape: tuple) -> tuple:
+    """The operand's shape with size 1 put in at the axes it lacks."""
+    sizes = iter(shape)
+    return tuple(1 if i in a.axes else next(sizes) for i in range(len(a.shape)))
+
+
+def expand_shape(a: ExpandAttrs, x: TensorType) -> TensorType:
+    if x.rank + len(a.axes) != len(a.shape):
+        raise ShapeError(f"rank {x.rank} does not expand to rank {len(a.shape)}", 0)
+    for axis, (have, want) in enumerate(zip(with_axes(a, x.shape), a.shape)):
+        if have != 1 and have != want:
+            raise ShapeError(f"axis {axis} has size {have}: only size 1 expands to {want}", 0)
+    return TensorType(x.dtype, a.shape)
+
+
+def expand_kernel(a: ExpandAttrs, x: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(x.reshape(with_axes(a, x.shape)), a.shape)
+
+
+def expand_gradient(emit: Emitter, node, g: Value):
+    a, x = node.attrs, node.inputs[0]
+    if a.axes:
+        g = emit(sum_, g, axes=a.axes)
+    kept = tuple(dim for i, dim in enumerate(a.shape) if i not in a.axes)
+    repeated = tuple(i for i, (have, want) in enumerate(zip(x.shape, kept)) if have != want)
+    return (emit(sum_, g, axes=repeated, keep=True) if repeated else g,)
+
+
+def expand_onnx(emit, node):
+    a, x = node.attrs, node.inputs[0]
+    if a.axes:
+        wide = emit.temporary(TensorType(x.dtype, with_axes(a, x.shape)))
+        emit("Unsqueeze", [x, emit.constant(np.array(a.axes, np.int64))], [wide])
+        x = wide
+    emit("Expand", [x, emit.shape(a.shape)], node.outputs)
+
+
+expand = Op(
+    name="expand", inputs=("x",), attrs=ExpandAttrs,
+    shape=expand_shape, kernel=expand_kernel, gradient=expand_gradient, onnx=expand_onnx,
+    doc="Repeats along axes of size 1 and along axes that the operand lacks.",
+)
+
+
+# ------------------------------------------------------------------ softmax and argmax
+
+
+@dataclass(frozen=True, slots=True)
+class AxisAttrs(Attrs):
+    axis: int
+
+
+def along_axis_shape(a: AxisAttrs, x: TensorType) -> TensorType:
+    checked_axes((a.axis,), x)
+    return float_type(a, x)
+
+
+def softmax_kernel(a: AxisAttrs, x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max(a.axis, keepdims=True))
+    return e / e.sum(a.axis, keepdims=True)
+
+
+def softmax_gradient(emit: Emitter, node, g: Value):
+    # y · (g - Σ g·y)
+    y, flow = Term(emit, node.outputs[0]), Term(emit, g)
+    total = emit(sum_, (flow * y).value, axes=(node.attrs.axis,), keep=True)
+    return ((y * (flow - Term(emit, total))).value,)
+
+
+def log_softmax_kernel(a: AxisAttrs, x: np.ndarray) -> np.ndarray:
+    shifted = x - x.max(a.axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(a.axis, keepdims=True))
+
+
+def log_softmax_gradient(emit: Emitter, node, g: Value):
+    # g - softmax(x) · Σ g
+    y, flow = Term(emit, node.outputs[0]), Term(emit, g)
+    total = emit(sum_, g, axes=(node.attrs.axis,), keep=True)
+    return ((flow - y.then(exp) * Term(emit, total)).value,)
+
+
+def axis_onnx(op_type: str, **fixed):
+    return lambda emit, node: emit(
+        op_type, node.inputs, node.outputs, axis=node.attrs.axis, **fixed
+    )
+
+
+softmax = Op(
+    name="softmax", inputs=("x",), attrs=AxisAttrs, shape=along_axis_shape,
+    kernel=softmax_kernel, gradient=softmax_gradient, onnx=axis_onnx("Softmax"), word=True,
+    doc="exp(x) / Σ exp(x) along an axis.",
+)
+log_softmax = Op(
+    name="log_softmax", inputs=("x",), attrs=AxisAttrs, shape=along_axis_shape,
+    kernel=log_softmax_kernel, gradient=log_softmax_gradient, onnx=axis_onnx("LogSoftmax"),
+    word=True, doc="log(softmax(x)) along an axis, without its overflow.",
+)
+
+
+def argmax_shape(a: AxisAttrs, x: TensorType) -> TensorType:
+    axis, = checked_axes((a.axis,), x)
+    return TensorType("i64", x.shape[:axis] + x.shape[axis + 1 :])
+
+
+argmax = Op(
+    name="argmax", inputs=("x",), attrs=AxisAttrs, shape=argmax_shape,
+    kernel=lambda a, x: np.argmax(x, a.axis),
+    gradient=Absent("integer output"),
+    onnx=axis_onnx("ArgMax", keepdims=0), word=True,
+    doc="The index of the first largest element along an axis.",
+)
+
+OPS = (sum_, mean, expand, softmax, log_softmax, argmax)

@@ -1,0 +1,84 @@
+"""The walk that every rewrite shares: nodes in order, some replaced, the rest kept as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from netdsl.ir.graph import Emitter, Graph, Node, Value
+
+Replace = Callable[[Node, tuple[Value | None, ...], Emitter], tuple[Value, ...] | None]
+
+
+def rebuild(graph: Graph, replacement: Replace) -> Graph:
+    """The graph with every node passed through `replacement(node, inputs, emit)`.
+
+    `inputs` are the node's inputs as they are now. The replacement emits what should stand there
+    and returns one value for each output of the node, or None to keep the node.
+    """
+    now: dict[Value, Value] = {}
+    emit = Emitter()
+    for node in graph.nodes:
+        inputs = tuple(None if v is None else now.get(v, v) for v in node.inputs)
+        outputs = replacement(node, inputs, emit.at(node))
+        if outputs is None:
+            if all(a is b for a, b in zip(inputs, node.inputs)):
+                emit.nodes.append(node)
+                continue
+            made = emit.with_attrs(node.op, inputs, node.attrs)
+            outputs = made if isinstance(made, tuple) else (made,)
+        now.update(zip(node.outputs, outputs))
+    return prune(renamed(replace(graph, nodes=tuple(emit.nodes)), now))
+
+
+def renamed(graph: Graph, now: dict[Value, Value]) -> Graph:
+    """The graph with every role pointing to the values that took the place of its own."""
+
+    def follow(role: dict[str, Value]) -> dict[str, Value]:
+        return {name: now.get(value, value) for name, value in role.items()}
+
+    return replace(
+        graph,
+        outputs=follow(graph.outputs), losses=follow(graph.losses),
+        metrics=follow(graph.metrics), updates=follow(graph.updates),
+        gradients=follow(graph.gradients), names=follow(graph.names),
+    )
+
+
+def prune(graph: Graph) -> Graph:
+    """The graph without what no result needs: nodes, inputs, variables, names.
+
+    Layers stay while one of their nodes does.
+    """
+    nodes, live = needed(graph.nodes, graph.results())
+    paths = {path for node in nodes for path in prefixes(node.path)}
+    return replace(
+        graph,
+        nodes=nodes,
+        inputs={name: v for name, v in graph.inputs.items() if v in live},
+        variables={name: v for name, v in graph.variables.items() if v.value in live},
+        names={name: v for name, v in graph.names.items() if v in live},
+        key=graph.key if graph.key in live else None,
+        layers=tuple(layer for layer in graph.layers if layer.path in paths),
+    )
+
+
+def needed(
+    nodes: Iterable[Node], roots: Iterable[Value]
+) -> tuple[tuple[Node, ...], set[Value]]:
+    """The nodes that the roots depend on, in their order, and every value those read or make."""
+    live = set(roots)
+    kept = []
+    for node in reversed(tuple(nodes)):
+        if any(value in live for value in node.outputs):
+            kept.append(node)
+            live.update(value for value in node.inputs if value is not None)
+    live.update(value for node in kept for value in node.outputs)
+    return tuple(reversed(kept)), live
+
+
+def prefixes(path: str) -> Iterable[str]:
+    """A label path and every path above it: a.b.c, a.b, a."""
+    while path:
+        yield path
+        path = path.rpartition(".")[0]
