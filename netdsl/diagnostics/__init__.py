@@ -9,7 +9,7 @@ Each kind of mistake is a `Problem`: a frozen dataclass whose fields are the fac
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from netdsl.source import Span
@@ -37,15 +37,18 @@ class Diagnostic:
     suggestion: str | None = None
 
 
+@dataclass(frozen=True)
 class Problem:
     """Base of every kind of mistake; subclasses are frozen dataclasses with a class-level `code`.
 
     The subclass's docstring is the page that `netdsl explain CODE` prints: a first line that
-    names the mistake, then why it matters, an example and the way out.
+    names the mistake, then why it matters, an example and the way out. `trail` tells in which
+    instance of which layer it happened, innermost first.
     """
 
     code: ClassVar[str]
     severity: ClassVar[Severity] = "error"
+    trail: tuple[str, ...] = field(default=(), kw_only=True)
 
     def describe(self) -> Diagnostic:
         """This problem in words."""
@@ -60,7 +63,8 @@ class Problem:
     ) -> Diagnostic:
         """A diagnostic with this problem's code; spans become marks, absent ones are dropped."""
         placed = tuple(Mark(m) if isinstance(m, Span) else m for m in marks if m is not None)
-        return Diagnostic(self.code, self.severity, message, placed, tuple(notes), suggestion)
+        notes = (*notes, *self.trail)
+        return Diagnostic(self.code, self.severity, message, placed, notes, suggestion)
 
 
 class Refused(Exception):
@@ -77,16 +81,18 @@ class Refused(Exception):
 
 
 class Report:
-    """Collects problems so that one run tells several; each place is reported once per code."""
+    """Collects problems so that one run tells several. One place gives one message of a code,
+    however many instances of its layer run into it."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self._seen: set[Diagnostic] = set()
+        self._seen: set[tuple] = set()
 
     def add(self, problem: Problem) -> None:
         diagnostic = problem.describe()
-        if diagnostic not in self._seen:
-            self._seen.add(diagnostic)
+        where = diagnostic.marks[0].span if diagnostic.marks else diagnostic.message
+        if (diagnostic.code, where) not in self._seen:
+            self._seen.add((diagnostic.code, where))
             self.problems.append(problem)
 
     @property

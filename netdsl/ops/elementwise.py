@@ -145,6 +145,15 @@ def arithmetic_shape(a: Attrs, x: TensorType, y: TensorType) -> TensorType:
     return TensorType(x.dtype, broadcast(x.shape, y.shape))
 
 
+def float_arithmetic_shape(a: Attrs, x: TensorType, y: TensorType) -> TensorType:
+    """For functions that lead out of the integers."""
+    result = arithmetic_shape(a, x, y)
+    if not result.is_float:
+        raise ShapeError(f"needs float tensors, not {x.dtype}", 0, 1,
+                         suggestion="cast with `f32(…)`")
+    return result
+
+
 def binary(
     name: str,
     forward: Callable[[np.ndarray, np.ndarray], np.ndarray],
@@ -152,6 +161,7 @@ def binary(
     onnx: str,
     doc: str,
     word: bool = False,
+    shape: Callable[..., TensorType] = arithmetic_shape,
 ) -> Op:
     """z = forward(x, y); `slopes(x, y, z, g)` gives the gradients of both before unbroadcast."""
 
@@ -167,7 +177,7 @@ def binary(
         )
 
     return Op(
-        name=name, inputs=("x", "y"), shape=arithmetic_shape, kernel=kernel, gradient=gradient,
+        name=name, inputs=("x", "y"), shape=shape, kernel=kernel, gradient=gradient,
         onnx=lambda emit, node: emit(onnx, node.inputs, node.outputs), word=word, doc=doc,
     )
 
@@ -176,10 +186,11 @@ BINARY = (
     binary("add", np.add, lambda x, y, z, g: (g, g), "Add", "x + y."),
     binary("subtract", np.subtract, lambda x, y, z, g: (g, -g), "Sub", "x - y."),
     binary("multiply", np.multiply, lambda x, y, z, g: (g * y, g * x), "Mul", "x * y."),
-    binary("divide", np.divide, lambda x, y, z, g: (g / y, -(g * z) / y), "Div", "x / y."),
+    binary("divide", np.divide, lambda x, y, z, g: (g / y, -(g * z) / y), "Div", "x / y.",
+           shape=float_arithmetic_shape),
     binary("power", np.power,
            lambda x, y, z, g: (g * y * x ** (y - 1.0), g * z * x.then(log)), "Pow",
-           "x to the power of y."),
+           "x to the power of y.", shape=float_arithmetic_shape),
     # where both are equal the whole gradient goes to the first
     binary("maximum", np.maximum,
            lambda x, y, z, g: ((x < y).choose(0.0, g), (x < y).choose(g, 0.0)), "Max",

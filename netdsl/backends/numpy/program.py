@@ -1,0 +1,120 @@
+"""A lowered program: a flat list of calls on views, the plan of their memory, and its binding to
+memory. The program itself is data, so that what runs is what can be printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from netdsl.backends.numpy.view import Buffer, View
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`function(*arguments, **keywords)`; views among them stand for arrays. `path` is the layer
+    and `op` the operation that asked for it."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    path: str = ""
+    op: str = ""
+
+    def views(self):
+        """Every view among the arguments."""
+        for argument in (*self.arguments, *self.keywords.values()):
+            if isinstance(argument, View):
+                yield argument
+            elif isinstance(argument, tuple):
+                yield from (item for item in argument if isinstance(item, View))
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """One graph for one set of sizes, planned.
+
+    A run copies the inputs into place, makes the calls in order, copies the results out and then
+    makes the `commits`, which move the variables on. `offsets` are bytes into the arena;
+    `constants` hold what a constant buffer is filled with.
+    """
+
+    calls: tuple[Call, ...]
+    commits: tuple[Call, ...]
+    inputs: dict[str, View]
+    key: View | None
+    variables: dict[str, View]
+    results: dict[str, dict[str, View]]  # role, then name
+    offsets: dict[Buffer, int]
+    constants: dict[Buffer, np.ndarray | float]
+    arena_bytes: int
+
+    @property
+    def peak_bytes(self) -> int:
+        """Memory that a run needs beyond the variables: the arena and the constants."""
+        return self.arena_bytes + sum(buffer.nbytes for buffer in self.constants)
+
+
+class BoundProgram:
+    """A program over real memory. `arena` is an aligned byte array of at least `arena_bytes`."""
+
+    def __init__(
+        self, program: Program, variables: Mapping[str, np.ndarray], arena: np.ndarray
+    ):
+        self.program = program
+        memory: dict[Buffer, np.ndarray] = {
+            view.buffer: variables[name].reshape(-1) for name, view in program.variables.items()
+        }
+        for buffer, start in program.offsets.items():
+            memory[buffer] = arena[start : start + buffer.nbytes].view(buffer.dtype)
+        for buffer, content in program.constants.items():
+            memory[buffer] = aligned(buffer.nbytes).view(buffer.dtype)
+            memory[buffer][:] = content
+        arrays: dict[View, np.ndarray] = {}
+
+        def array(view: View) -> np.ndarray:
+            if view not in arrays:
+                arrays[view] = over(memory[view.buffer], view)
+            return arrays[view]
+
+        def bound(argument: Any) -> Any:
+            if isinstance(argument, View):
+                return array(argument)
+            if isinstance(argument, tuple):
+                return tuple(map(bound, argument))
+            return argument
+
+        def ready(call: Call) -> Callable[[], Any]:
+            keywords = {name: bound(value) for name, value in call.keywords.items()}
+            return partial(call.function, *map(bound, call.arguments), **keywords)
+
+        self.calls = [ready(call) for call in program.calls]
+        self.commits = [ready(call) for call in program.commits]
+        self.inputs = {name: array(view) for name, view in program.inputs.items()}
+        self.key = None if program.key is None else array(program.key)
+        self.results = {
+            role: {name: array(view) for name, view in views.items()}
+            for role, views in program.results.items()
+        }
+
+
+def aligned(nbytes: int) -> np.ndarray:
+    """Bytes of memory that begin at a multiple of `ALIGNMENT`."""
+    raw = np.empty(nbytes + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + nbytes]
+
+
+def over(flat: np.ndarray, view: View) -> np.ndarray:
+    """The array that a view is, over its buffer's elements."""
+    if not view.size:
+        return np.empty(view.shape, view.dtype)
+    item = view.dtype.itemsize
+    return np.ndarray(
+        view.shape, view.dtype, flat, view.offset * item, tuple(s * item for s in view.strides)
+    )

@@ -1,0 +1,100 @@
+"""Runs a graph on arrays: checks what is fed, compiles once per set of sizes, keeps the variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from netdsl.backends.numpy.feed import checked_inputs
+from netdsl.backends.numpy.lower import compile_program
+from netdsl.backends.numpy.program import BoundProgram, Program, aligned
+from netdsl.ir.graph import Graph
+from netdsl.rewrite.specialize import specialize
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run gave, by name. The arrays belong to the caller."""
+
+    outputs: Arrays
+    losses: Arrays
+    metrics: Arrays
+    gradients: Arrays
+
+
+class Runner:
+    """A graph with its variables. Free dimensions take their sizes from the arrays fed.
+
+    The arrays of `variables` are kept by reference and updated in place; one that is not
+    C-contiguous or of another dtype than declared is replaced by a copy, so read `variables` of
+    the runner. Raises KeyError for a variable that is missing, ValueError for a wrong shape.
+    """
+
+    def __init__(self, graph: Graph, variables: Mapping[str, np.ndarray]):
+        self.graph = graph
+        self.variables: Arrays = {
+            name: _fitting(name, variable.type, variables[name])
+            for name, variable in graph.variables.items()
+        }
+        self._programs: dict[tuple, Program] = {}
+        self._bound: dict[tuple, BoundProgram] = {}
+        self._arena = aligned(0)  # one for all sizes: they never run at once
+
+    def run(
+        self, inputs: Mapping[str, np.ndarray], key: tuple[int, int] | None = None
+    ) -> Results:
+        """One pass over the graph, then the updates of its variables.
+
+        `key` is (seed, step), needed when the graph draws random numbers. Raises Refused for
+        inputs that do not fit the declared ones, ValueError without a needed key.
+        """
+        fed, sizes = checked_inputs(self.graph, inputs)
+        if self.graph.key is not None and key is None:
+            raise ValueError("this graph draws random numbers: run it with key=(seed, step)")
+        bound = self._program(sizes)
+        for name, array in bound.inputs.items():
+            array[...] = fed[name]
+        if bound.key is not None:
+            bound.key[:] = key
+        with np.errstate(all="ignore"):  # a NaN is an answer, not a warning
+            for call in bound.calls:
+                call()
+            results = {
+                role: {name: array.copy() for name, array in arrays.items()}
+                for role, arrays in bound.results.items()
+            }
+            for call in bound.commits:
+                call()
+        return Results(**results)
+
+    def program(self, sizes: Mapping[str, int]) -> Program:
+        """The program for these sizes of the free dimensions, compiled when first asked for.
+
+        Raises ShapeError where the sizes do not fit.
+        """
+        wanted = tuple(sorted(sizes.items()))
+        if wanted not in self._programs:
+            graph = specialize(self.graph, sizes) if sizes else self.graph
+            self._programs[wanted] = compile_program(graph)
+        return self._programs[wanted]
+
+    def _program(self, sizes: Mapping[str, int]) -> BoundProgram:
+        wanted = tuple(sorted(sizes.items()))
+        if wanted not in self._bound:
+            program = self.program(sizes)
+            if program.arena_bytes > self._arena.nbytes:
+                self._bound.clear()  # they lie in the arena that is given up here
+                self._arena = aligned(program.arena_bytes)
+            self._bound[wanted] = BoundProgram(program, self.variables, self._arena)
+        return self._bound[wanted]
+
+
+def _fitting(name: str, type, array: np.ndarray) -> np.ndarray:
+    if array.shape != type.shape:
+        raise ValueError(f"variable {name} has shape {array.shape}, declared {type}")
+    fits = array.dtype == type.numpy_dtype and array.flags.c_contiguous and array.flags.writeable
+    return array if fits else np.array(array, type.numpy_dtype, order="C")

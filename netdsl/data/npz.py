@@ -1,0 +1,119 @@
+"""Arrays from `.npz` files, checked before they are read: no pickles, no hidden gigabytes."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from netdsl.data.dataset import Dataset, Field, Split, every_fifth_of_each_class, row_count
+from netdsl.data.files import LARGEST, ordinary
+from netdsl.data.source import Source
+from netdsl.diagnostics import Refused
+from netdsl.diagnostics.data import CannotRead, Damaged, TooLarge
+from netdsl.registry import Text
+
+ARRAYS = "a .npz archive of numeric arrays with plain names"
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a `.npz` file by name. Raises Refused for an archive that is damaged, unpacks
+    to more than `LARGEST` bytes, holds a pickle, or has a name twice or with a path in it."""
+    try:
+        with zipfile.ZipFile(ordinary(path)) as archive:
+            members = archive.infolist()
+            _check_members(path, members)
+            return {
+                member.filename.removesuffix(".npy"): _read_member(path, archive, member)
+                for member in members
+            }
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError,
+            RuntimeError) as error:  # RuntimeError: an encrypted member
+        raise Refused(Damaged(str(path), f"it cannot be unpacked ({error})", ARRAYS)) from None
+    except OSError as error:
+        raise Refused(CannotRead(str(path), error.strerror or str(error))) from None
+
+
+def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    total = sum(member.file_size for member in members)
+    if total > LARGEST:
+        raise Refused(TooLarge(str(path), total, LARGEST))
+    seen: set[str] = set()
+    for member in members:
+        name = member.filename.removesuffix(".npy")
+        if name == member.filename or not name.isidentifier():
+            raise Refused(Damaged(str(path), f"it has a member called {name[:80]!a}", ARRAYS))
+        if name in seen:
+            raise Refused(Damaged(str(path), f"it has two members called {name[:80]!a}", ARRAYS))
+        seen.add(name)
+
+
+def _read_member(
+    path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo
+) -> np.ndarray:
+    with archive.open(member) as file:
+        version = npy.read_magic(file)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read_header(file)
+        if dtype.kind not in "buif":
+            found = f"{member.filename} holds {dtype} elements"
+            raise Refused(Damaged(str(path), found, ARRAYS))
+        expected = prod(shape) * dtype.itemsize
+        content = file.read()  # never more than member.file_size, which was checked
+    if len(content) != expected:
+        found = f"{member.filename} has {len(content):,} bytes of elements"
+        raise Refused(Damaged(str(path), found, f"{expected:,} for {shape} of {dtype}"))
+    array = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+@dataclass(frozen=True)
+class Npz(Source):
+    """The arrays of a `.npz` file: each is a field of its name, all with equally many rows [N, …].
+
+    Bytes (uint8) with more axes than the rows' count as images, as floats 0 … 1; other numbers
+    stay as they are. `validate` is the file of the validation rows; without it every fifth row of
+    each class (of all rows where there is no `label`) is held out for validation. If `label` counts
+    classes, they are called "0", "1", ….
+    """
+
+    file: Text
+    validate: Text | None = None
+
+    def read(self) -> Dataset:
+        train = _fields(Path(self.file))
+        if self.validate is not None:
+            return Dataset(self.file, train, _fields(Path(self.validate)), _classes(train))
+        has_classes = bool(_classes(train))
+        group = train["label"].values if has_classes else np.zeros(row_count(train))
+        held = every_fifth_of_each_class(group)
+        return Dataset(
+            self.file,
+            {name: field.select(~held) for name, field in train.items()},
+            {name: field.select(held) for name, field in train.items()},
+            _classes(train),
+        )
+
+
+def _fields(path: Path) -> Split:
+    fields = {}
+    for name, values in read_npz(path).items():
+        if not values.ndim:
+            raise Refused(Damaged(str(path), f"{name} is a single number", "an array of rows"))
+        image = values.dtype == np.uint8 and values.ndim > 1
+        fields[name] = Field(values, unit=255 if image else 1, origin=str(path))
+    return fields
+
+
+def _classes(split: Split) -> tuple[str, ...]:
+    """The names of the classes that `label` counts: "0", "1", … up to the largest in it."""
+    label = split.get("label")
+    if label is None or label.values.ndim != 1 or label.values.dtype.kind not in "ui":
+        return ()
+    highest = int(label.values.max(initial=-1))
+    return tuple(map(str, range(highest + 1))) if 0 <= highest < 10_000 else ()

@@ -1,0 +1,284 @@
+"""Problems of data and of feeding it to a model: codes N5xx."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netdsl.diagnostics import Diagnostic, Problem
+from netdsl.diagnostics.names import listed
+from netdsl.diagnostics.suggest import did_you_mean
+from netdsl.source import Span
+
+# ------------------------------------------------------------------ files
+
+
+@dataclass(frozen=True)
+class CannotRead(Problem):
+    """A data file that is missing, is no ordinary file, or may not be read.
+
+    Paths in a train program and after `--data` are relative to the folder you are in, not to the
+    `.net` file.
+    """
+
+    code = "N501"
+    file: str
+    reason: str
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"cannot read {self.file}: {self.reason}", self.span)
+
+
+@dataclass(frozen=True)
+class Damaged(Problem):
+    """A data file whose contents are not what its format promises.
+
+    The message says what was found, where, and what was expected. A download that broke off, or a
+    file of another format under this name, are the usual causes: fetch it again.
+    """
+
+    code = "N502"
+    file: str
+    found: str
+    expected: str
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.file}: {self.found}", self.span,
+                        notes=[f"expected: {self.expected}"])
+
+
+@dataclass(frozen=True)
+class TooLarge(Problem):
+    """A data file that is, or claims to be, larger than this version keeps in memory.
+
+    Sources of this version read whole files. The size counts after decompression, so that a small
+    file cannot fill the memory.
+    """
+
+    code = "N503"
+    file: str
+    size: int
+    limit: int
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.file} holds {self.size:,} bytes once unpacked; the limit is "
+                        f"{self.limit:,}", self.span)
+
+
+# ------------------------------------------------------------------ rows
+
+
+@dataclass(frozen=True)
+class RowsDiffer(Problem):
+    """Fields of one data set that do not have the same number of rows.
+
+    Row i of every field belongs to the same example, so images and labels are equally many.
+    """
+
+    code = "N504"
+    counts: tuple[tuple[str, int], ...]  # file or field, rows
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        parts = ", ".join(f"{name} has {count:,}" for name, count in self.counts)
+        return self.say(f"the fields differ in their number of rows: {parts}", self.span)
+
+
+@dataclass(frozen=True)
+class OutOfRange(Problem):
+    """A label outside the range that the model or the data set declares.
+
+        input label: i64[B] in 0..10           # the numbers 0 to 9
+
+    Often the labels count from 1, or the model was made for fewer classes: `-D classes = …`.
+    """
+
+    code = "N505"
+    file: str
+    row: int
+    value: int
+    low: int
+    high: int
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.file}: the label in row {self.row:,} is {self.value}, outside "
+                        f"{self.low}..{self.high}", self.span)
+
+
+@dataclass(frozen=True)
+class EmptySet(Problem):
+    """A data set without rows, from the beginning or after `take`, `fraction` and `classes`."""
+
+    code = "N506"
+    name: str
+    split: str
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"the {self.split} part of {self.name} has no rows", self.span)
+
+
+@dataclass(frozen=True)
+class BatchTooLarge(Problem):
+    """A batch that is larger than the data set.
+
+    Training uses whole batches and drops what remains at the end of an epoch, so here an epoch
+    would have no batch at all.
+    """
+
+    code = "N507"
+    batch: int
+    rows: int
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"a batch of {self.batch:,} does not fit a training set of "
+                        f"{self.rows:,} rows", self.span,
+                        suggestion=f"`batch {max(self.rows // 8, 1)}`, or `--set batch=…`")
+
+
+@dataclass(frozen=True)
+class UnknownClass(Problem):
+    """A name or number in `classes = […]` that the data set does not have, or has once already.
+
+        digits(classes = [3, 8])
+        fashion_mnist("DIR", classes = ["Coat", "Shirt"])
+    """
+
+    code = "N508"
+    given: str
+    known: tuple[str, ...]
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"`classes` names {self.given}, which is not a class or stands there twice",
+                        self.span, notes=[f"the classes are {listed(self.known[:20])}"],
+                        suggestion=did_you_mean(self.given.strip('"'), self.known))
+
+
+@dataclass(frozen=True)
+class BadSpecification(Problem):
+    """A data source on the command line that cannot be read.
+
+        --data digits
+        --data fashion_mnist:DIR               # short for fashion_mnist("DIR")
+    """
+
+    code = "N509"
+    given: str
+    known: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        name = self.given.split(":", 1)[0]
+        return self.say(f"`{self.given}` is no data source",
+                        notes=["a source is NAME or NAME:PATH", f"there are {listed(self.known)}"],
+                        suggestion=did_you_mean(name, self.known))
+
+
+# ------------------------------------------------------------------ feeding a model
+
+
+@dataclass(frozen=True)
+class NotAnInput(Problem):
+    """A `feed` for something that is no input of the model.
+
+        feed imgae = image -> random_flip()    # did you mean `image`?
+    """
+
+    code = "N511"
+    span: Span | None
+    name: str
+    known: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"the model has no input `{self.name}`", self.span,
+                        notes=[f"its inputs are {listed(self.known)}"],
+                        suggestion=did_you_mean(self.name, self.known))
+
+
+@dataclass(frozen=True)
+class FedTwice(Problem):
+    """Two `feed` entries for one input."""
+
+    code = "N512"
+    span: Span | None
+    name: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"the input `{self.name}` is fed twice", self.span)
+
+
+@dataclass(frozen=True)
+class NotFed(Problem):
+    """An input that training or validation needs and nothing feeds.
+
+    A field of the data feeds the input of the same name; others are said:
+
+        feed a = image -> random_flip()
+    """
+
+    code = "N513"
+    span: Span | None
+    name: str
+    fields: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"nothing feeds the input `{self.name}`", self.span,
+                        notes=[f"the data have the fields {listed(self.fields)}"],
+                        suggestion=f"name the field: `feed {self.name} = …`")
+
+
+@dataclass(frozen=True)
+class UnknownField(Problem):
+    """A field that the data set does not have.
+
+        feed a = imgae -> random_flip()        # did you mean `image`?
+    """
+
+    code = "N514"
+    span: Span | None
+    name: str
+    known: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"the data have no field `{self.name}`", self.span,
+                        notes=[f"their fields are {listed(self.known)}"],
+                        suggestion=did_you_mean(self.name, self.known))
+
+
+@dataclass(frozen=True)
+class UnknownPhase(Problem):
+    """A condition after `when` in a feed that is neither `training` nor `validating`."""
+
+    code = "N515"
+    span: Span | None
+    name: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"a feed knows the conditions `training` and `validating`, not "
+                        f"`{self.name}`", self.span,
+                        suggestion=did_you_mean(self.name, ("training", "validating")))
+
+
+@dataclass(frozen=True)
+class FieldDoesNotFit(Problem):
+    """What a feed makes does not have the type of the input it is for.
+
+        input image: f32[B, 1, 28, 28]         # and the data hold images of 8×8
+
+    Nothing is resized or cast behind your back, except that whole numbers become floats.
+    """
+
+    code = "N516"
+    span: Span | None
+    input: str
+    type: str
+    field: str
+    reason: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"the field `{self.field}` does not fit the input "
+                        f"`{self.input}: {self.type}`: {self.reason}", self.span)

@@ -1,0 +1,164 @@
+"""N51x: what is fed to a network at run time does not fit its inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdsl.diagnostics import Diagnostic, Problem
+from netdsl.diagnostics.suggest import did_you_mean
+
+
+@dataclass(frozen=True)
+class InputUnknown(Problem):
+    """Something is fed that the network has no input for.
+
+    Every array goes to the input of its name. A network that declares `input image` and
+    `input label` takes exactly these; the inference graph takes only what its outputs need, so
+    feeding `label` there is a mistake too.
+
+    Feed the declared names.
+    """
+
+    code: ClassVar[str] = "N510"
+    name: str
+    known: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        known = ", ".join(f"`{name}`" for name in self.known) or "nothing"
+        return self.say(
+            f"there is no input `{self.name}`; this graph takes {known}",
+            suggestion=did_you_mean(self.name, self.known),
+        )
+
+
+@dataclass(frozen=True)
+class InputMissing(Problem):
+    """An input of the network is not fed.
+
+    Inputs have no defaults: `input image: f32[B, 1, 28, 28]` needs an array called `image` in
+    every run.
+
+    Feed it, or ask for a slice of the network that does not need it.
+    """
+
+    code: ClassVar[str] = "N511"
+    name: str
+    type: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"the input `{self.name}: {self.type}` is not fed")
+
+
+@dataclass(frozen=True)
+class WrongDtype(Problem):
+    """An input is fed with numbers of another kind.
+
+    Floats of any precision go to a float input, and integers to a wider integer input. Nothing
+    else converts by itself: bytes of an image (uint8, 0 to 255) fed to an f32 input would be
+    numbers of quite another size than the 0 to 1 the network was trained on.
+
+    Convert the array before feeding it, or the data flow with a transform.
+    """
+
+    code: ClassVar[str] = "N512"
+    name: str
+    dtype: str
+    type: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"the input `{self.name}: {self.type}` is fed with {self.dtype}")
+
+
+@dataclass(frozen=True)
+class WrongRank(Problem):
+    """An input is fed with an array of another rank.
+
+    `input image: f32[B, 1, 28, 28]` has rank 4. A single image of shape [1, 28, 28] needs a
+    batch axis of size 1 in front; a grey image [B, 28, 28] needs a channel axis.
+
+    Reshape the array: `image[None]`, `image[:, None]`.
+    """
+
+    code: ClassVar[str] = "N513"
+    name: str
+    shape: tuple[int, ...]
+    type: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(
+            f"the input `{self.name}: {self.type}` is fed with an array of shape "
+            f"{list(self.shape)}",
+        )
+
+
+@dataclass(frozen=True)
+class WrongSize(Problem):
+    """An axis of what is fed has another size than declared.
+
+    A number in the declared shape is that number. A name such as `B` is one size for the whole
+    run: when `image` has 32 rows, a `label: i64[B]` has 32 as well.
+
+    Feed arrays that agree with the declaration and with each other.
+    """
+
+    code: ClassVar[str] = "N514"
+    name: str
+    axis: int
+    size: int
+    expected: int
+    dim: str
+    others: tuple[str, ...] = ()  # inputs that fixed the free dimensions of this axis
+
+    def describe(self) -> Diagnostic:
+        named = "" if self.dim == str(self.expected) else f" ({self.dim})"
+        notes = [f"{self.dim} is fixed by `{other}`" for other in self.others]
+        return self.say(
+            f"axis {self.axis} of the input `{self.name}` should have size "
+            f"{self.expected}{named}, not {self.size}",
+            notes=notes,
+        )
+
+
+@dataclass(frozen=True)
+class SizeUndetermined(Problem):
+    """A free dimension cannot be read off what is fed.
+
+    The size of a free dimension comes from an axis that is nothing but this dimension, or a
+    linear expression in it such as `2 * T`.
+
+    Declare an input with an axis of that size.
+    """
+
+    code: ClassVar[str] = "N515"
+    symbol: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"nothing that is fed determines the dimension `{self.symbol}`")
+
+
+@dataclass(frozen=True)
+class OutOfRange(Problem):
+    """An integer that is fed lies outside its declared range.
+
+    `input label: i64[B] in 0..10` takes 0 to 9. A label of 10 would read beyond the ten logits;
+    often a data set counts its classes from 1.
+
+    Correct the data, or widen the range.
+    """
+
+    code: ClassVar[str] = "N516"
+    name: str
+    where: tuple[int, ...]
+    value: int
+    low: int
+    high: int
+    count: int
+
+    def describe(self) -> Diagnostic:
+        row = f"row {self.where[0]}" if len(self.where) == 1 else f"element {list(self.where)}"
+        more = [f"{self.count} elements lie outside"] if self.count > 1 else []
+        return self.say(
+            f"`{self.name}` lies in {self.low}..{self.high}, but {row} is {self.value}",
+            notes=more,
+        )

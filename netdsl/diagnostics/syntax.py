@@ -1,0 +1,207 @@
+"""N1xx: what is wrong with a source text before it means anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdsl.diagnostics import Diagnostic, Mark, Problem
+from netdsl.source import Span
+
+# ---------------------------------------------------------------- reading a file
+
+
+@dataclass(frozen=True)
+class UnreadableFile(Problem):
+    """A file cannot be read.
+
+    netdsl reads ordinary files that exist and that you may read. A folder, a pipe or a device
+    is not one: `netdsl check models` fails, `netdsl check models/lenet.net` works.
+
+    Check the spelling of the path. A path in `use` is relative to the file it stands in.
+    """
+
+    code: ClassVar[str] = "N101"
+    path: str
+    reason: str
+    asked: Span | None = None  # the `use` that names the file
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"cannot read `{self.path}`: {self.reason}", self.asked)
+
+
+@dataclass(frozen=True)
+class NotText(Problem):
+    """A file is not text in UTF-8.
+
+    `.net` files are UTF-8. Other encodings (UTF-16, Latin-1) and binary files (an ONNX file,
+    an archive) are refused instead of being guessed at.
+
+    Save the file as UTF-8 in your editor, or convert it:
+
+        iconv -f latin1 -t utf-8 old.net > new.net
+    """
+
+    code: ClassVar[str] = "N102"
+    span: Span
+    byte: int
+
+    def describe(self) -> Diagnostic:
+        mark = Mark(self.span, f"byte 0x{self.byte:02x} is no part of UTF-8 here")
+        return self.say("this file is not UTF-8 text", mark, suggestion="save it as UTF-8")
+
+
+@dataclass(frozen=True)
+class TooLong(Problem):
+    """A source text is too long.
+
+    The bound keeps checking a stranger's file cheap. A network of a thousand layers needs a few
+    hundred lines, because loops and layers say it once.
+
+    If a program wrote the file, let it write loops; split what is left with `use`.
+    """
+
+    code: ClassVar[str] = "N103"
+    name: str
+    limit: str  # "4 MiB", "1,000,000 words and signs"
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"`{self.name}` is longer than {self.limit}, the most netdsl reads")
+
+
+@dataclass(frozen=True)
+class TooDeep(Problem):
+    """Brackets, blocks or operators are nested too deeply.
+
+    What a person writes stays below ten levels. The bound keeps every later step over the
+    program within a known stack, whatever the file.
+
+    Name the inner parts and use the names:
+
+        inner = f(g(x))
+        y = h(inner)
+    """
+
+    code: ClassVar[str] = "N104"
+    span: Span
+    limit: int
+
+    def describe(self) -> Diagnostic:
+        mark = Mark(self.span, f"this lies more than {self.limit} levels deep")
+        return self.say("the nesting is too deep", mark, suggestion="name the inner parts")
+
+
+@dataclass(frozen=True)
+class StrangeCharacter(Problem):
+    """A character that does not belong in a source text.
+
+    Outside strings and comments the language is ASCII: a Greek `ο` in a name looks like an `o`
+    and is another name. Control characters and those that change the direction of text are
+    refused everywhere, because what you see would not be what is read. So is a carriage return
+    that no line feed follows.
+
+    Delete the character, or type the ASCII one that was meant. A tab or a line end inside a
+    string is written `\\t` and `\\n`.
+    """
+
+    code: ClassVar[str] = "N105"
+    span: Span
+    name: str  # "U+03BF greek small letter omicron"
+    reason: str
+    meant: str | None = None
+
+    def describe(self) -> Diagnostic:
+        suggestion = f"write `{self.meant}`" if self.meant else None
+        return self.say(self.reason, Mark(self.span, self.name), suggestion=suggestion)
+
+
+# ---------------------------------------------------------------- numbers and strings
+
+
+@dataclass(frozen=True)
+class BadNumber(Problem):
+    """A number is not written as numbers are.
+
+    Digits, with digits on both sides of a point, and an exponent if you like: `12`, `0.5`,
+    `1e-4`. There are no `.5`, `1.`, `1_000`, `0x10` and `10k`, and at most 400 digits when
+    written out.
+    """
+
+    code: ClassVar[str] = "N106"
+    span: Span
+    reason: str
+    meant: str | None = None
+
+    def describe(self) -> Diagnostic:
+        suggestion = f"write `{self.meant}`" if self.meant else None
+        return self.say(self.reason, self.span, suggestion=suggestion)
+
+
+@dataclass(frozen=True)
+class UnclosedString(Problem):
+    """A string has no closing quote.
+
+    A string begins and ends on one line: `"images/train"`. A line end inside it is written
+    `\\n`. There are no strings over several lines; longer text goes into `#` comments.
+    """
+
+    code: ClassVar[str] = "N107"
+    span: Span
+    triple: bool = False
+
+    def describe(self) -> Diagnostic:
+        if self.triple:
+            message = 'there are no `"""` strings'
+            return self.say(message, self.span, suggestion="write documentation as `#` comments")
+        message = "this string has no closing quote on its line"
+        return self.say(message, self.span, suggestion='end it with `"`')
+
+
+@dataclass(frozen=True)
+class BadEscape(Problem):
+    """A backslash in a string is followed by something unknown.
+
+    The escapes are `\\"`, `\\\\`, `\\n` and `\\t`. In paths use `/`, which works on every
+    system: `"data/train"`.
+    """
+
+    code: ClassVar[str] = "N108"
+    span: Span
+
+    def describe(self) -> Diagnostic:
+        message = f"`{self.span.text}` is not an escape"
+        return self.say(message, self.span, suggestion="write `\\\\` for a backslash")
+
+
+# ---------------------------------------------------------------- structure
+
+
+@dataclass(frozen=True)
+class Unexpected(Problem):
+    """Something stands where the grammar has no place for it.
+
+    The message names what could stand there. Often a comma, a bracket or an operator is
+    missing just before the marked place:
+
+        x = concat(a b, axis = 1)      # a comma is missing between `a` and `b`
+    """
+
+    code: ClassVar[str] = "N110"
+    span: Span
+    found: str  # in words
+    expected: tuple[str, ...]  # in words
+    opened: Span | None = None  # the bracket around it
+    notes: tuple[str, ...] = ()
+
+    def describe(self) -> Diagnostic:
+        expected = alternatives(self.expected)
+        message = f"expected {expected}, found {self.found}"
+        opened = self.opened and Mark(self.opened, "opened here")
+        return self.say(message, Mark(self.span, f"expected {expected}"), opened, notes=self.notes)
+
+
+def alternatives(words: tuple[str, ...]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    if len(words) == 1:
+        return words[0]
+    return f"{', '.join(words[:-1])} or {words[-1]}"

@@ -1,0 +1,54 @@
+"""From text to `ast`: `parse` gives the file, or refuses it with every mistake it can tell."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from lark import Token, UnexpectedInput
+
+from netdsl.diagnostics import Refused
+from netdsl.language import ast, bounds
+from netdsl.language.grammar import grammar
+from netdsl.language.recovery import explain
+from netdsl.language.scanner import scan
+from netdsl.language.text import check_text, read_source
+from netdsl.source import Source
+
+__all__ = ["parse", "read_source"]
+
+_one_at_a_time = Lock()  # the callbacks hold the source of the parse under way
+
+
+def parse(source: Source) -> ast.File:
+    """The file that `source` holds. Raises `Refused` with one problem per mistake."""
+    check_text(source)
+    with _one_at_a_time:
+        return _parse(source)
+
+
+def _parse(source: Source) -> ast.File:
+    lark, transform = grammar()
+    transform.source, transform.comments = source, []
+    tokens, problems = scan(source)
+    too_deep = bounds.deepest_bracket(source, tokens)
+    if too_deep:
+        raise Refused(*problems, too_deep)
+    problems.extend(bounds.overlong_numbers(source, tokens))
+    if problems:
+        raise Refused(*explain(source, tokens, problems))
+    try:
+        file = _feed(tokens)
+    except UnexpectedInput:
+        raise Refused(*explain(source, tokens, problems)) from None
+    too_deep = bounds.deepest_node(file)
+    if too_deep:
+        raise Refused(too_deep)
+    return file
+
+
+def _feed(tokens: list[Token]) -> ast.File:
+    lark, _ = grammar()
+    parser = lark.parse_interactive()
+    for token in tokens:
+        parser.feed_token(token)
+    return parser.feed_eof(tokens[-1] if tokens else None)

@@ -1,0 +1,12 @@
+"""What a user writes: the words of the language that Python knows, by name."""
+
+from __future__ import annotations
+
+from netdsl.layers import functions, neural
+from netdsl.layers.words import Word, word_of
+from netdsl.ops import OPS
+
+WORDS: dict[str, Word] = {
+    **{op.name: word_of(op) for op in OPS.values() if op.word},
+    **{word.name: word for word in (*functions.WORDS, *neural.WORDS)},
+}

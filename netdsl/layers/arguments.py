@@ -1,0 +1,153 @@
+"""What the arguments of a word may be: kinds that check a compile-time value and bring it into the
+form that operations take. Annotate a word's attribute with one of the types at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Annotated, Any
+
+from netdsl.ir.dim import Expr
+from netdsl.ir.graph import Initializer
+
+
+class BadArgument(Exception):
+    """A value that an argument cannot take; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DType:
+    """A dtype as a value of the language: `f32`, `i64`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`expected` finishes the sentence "… must be". `convert` raises BadArgument."""
+
+    expected: str
+    convert: Callable[[Any], Any]
+
+    def __call__(self, value: Any) -> Any:
+        return self.convert(value)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, Fraction, float)) and not isinstance(value, bool)
+
+
+def whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadArgument("is not a whole number")
+    return value
+
+
+def at_least(least: int) -> Callable[[Any], int]:
+    def convert(value: Any) -> int:
+        if whole(value) < least:
+            raise BadArgument(f"is less than {least}")
+        return value
+
+    return convert
+
+
+def real(value: Any) -> float:
+    if not is_number(value):
+        raise BadArgument("is not a number")
+    return float(value)
+
+
+def flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise BadArgument("is neither true nor false")
+    return value
+
+
+def per_axis(least: int) -> Callable[[Any], int | tuple[int, ...]]:
+    each = at_least(least)
+
+    def convert(value: Any) -> int | tuple[int, ...]:
+        return tuple(map(each, value)) if isinstance(value, (tuple, list)) else each(value)
+
+    return convert
+
+
+def paddings(value: Any) -> int | tuple:
+    each = at_least(0)
+    if not isinstance(value, (tuple, list)):
+        return each(value)
+    pads = []
+    for entry in value:
+        if isinstance(entry, (tuple, list)):
+            if len(entry) != 2:
+                raise BadArgument("needs two entries for an axis: before and after")
+            pads.append(tuple(map(each, entry)))
+        else:
+            pads.append((each(entry), each(entry)))
+    return tuple(pads)
+
+
+def whole_axes(value: Any) -> tuple[int, ...]:
+    return tuple(map(whole, value)) if isinstance(value, (tuple, list)) else (whole(value),)
+
+
+def dims(value: Any) -> tuple:
+    if not isinstance(value, (tuple, list)):
+        raise BadArgument("is not a shape such as [B, 16]")
+    for entry in value:
+        if not isinstance(entry, Expr) and whole(entry) < 0:
+            raise BadArgument("has a negative size")
+    return tuple(value)
+
+
+def dtype_name(value: Any) -> str:
+    if not isinstance(value, DType):
+        raise BadArgument("is not a dtype")
+    return value.name
+
+
+def initializer(value: Any) -> Initializer:
+    if not isinstance(value, Initializer):
+        raise BadArgument("is not an initialiser such as `normal(std = 0.02)`")
+    return value
+
+
+def reduction(value: Any) -> str:
+    name = "none" if value is None else getattr(value, "name", value)
+    if name not in ("mean", "sum", "none"):
+        raise BadArgument("is none of mean, sum, none")
+    return name
+
+
+Count = Annotated[int, Kind("a whole number of at least 1", at_least(1))]
+Whole = Annotated[int, Kind("a whole number", whole)]
+Real = Annotated[float, Kind("a number", real)]
+Flag = Annotated[bool, Kind("true or false", flag)]
+Axis = Annotated[int, Kind("an axis", whole)]
+Axes = Annotated[tuple, Kind("an axis or a list of them", whole_axes)]
+Sizes = Annotated[Any, Kind("a whole number of at least 1, or one for each axis", per_axis(1))]
+Paddings = Annotated[
+    Any, Kind("a whole number, one for each axis, or pairs (before, after)", paddings)
+]
+Shape = Annotated[tuple, Kind("a shape such as [B, 16]", dims)]
+DTypeName = Annotated[str, Kind("a dtype such as f32", dtype_name)]
+Init = Annotated[Initializer, Kind("an initialiser such as `zeros()`", initializer)]
+Reduction = Annotated[str, Kind("mean, sum or none", reduction)]
+
+BY_TYPE = {int: Whole, float: Real, bool: Flag}  # for attributes of ops that are words
+
+
+def spatial(value: int | tuple, count: int) -> tuple:
+    """One entry for each of `count` spatial axes. Raises BadArgument when there are others."""
+    if not isinstance(value, tuple):
+        return (value,) * count
+    if len(value) != count:
+        raise BadArgument(f"has {len(value)} entries for {count} spatial axes")
+    return value
+
+
+def spatial_pads(value: int | tuple, count: int) -> tuple[tuple[int, int], ...]:
+    """(before, after) for each of `count` spatial axes."""
+    return ((value, value),) * count if not isinstance(value, tuple) else spatial(value, count)

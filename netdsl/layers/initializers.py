@@ -1,0 +1,87 @@
+"""How variables begin. One row each; a row's draws depend on the seed and the variable's name
+alone, so that adding a layer changes no other's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import prod, sqrt
+
+import numpy as np
+
+from netdsl.ir.graph import Graph, Initializer, Variable
+
+
+@dataclass(frozen=True, slots=True)
+class InitializerRow:
+    """`draw(generator, shape, *arguments)`; `parameters` gives each argument its default."""
+
+    name: str
+    parameters: dict[str, float]
+    draw: Callable[..., np.ndarray]
+    doc: str
+
+
+def fan_in(shape: tuple[int, ...]) -> int:
+    """How many inputs one output element sums: all axes of a weight but the first."""
+    return prod(shape[1:]) if len(shape) > 1 else max(shape, default=1)
+
+
+def zeros(generator, shape):
+    return np.zeros(shape)
+
+
+def ones(generator, shape):
+    return np.ones(shape)
+
+
+def constant(generator, shape, value):
+    return np.full(shape, value)
+
+
+def normal(generator, shape, mean, std):
+    return generator.normal(mean, std, shape)
+
+
+def uniform(generator, shape, low, high):
+    return generator.uniform(low, high, shape)
+
+
+def he_normal(generator, shape):
+    return generator.normal(0, sqrt(2 / fan_in(shape)), shape)
+
+
+def lecun_uniform(generator, shape):
+    bound = sqrt(3 / fan_in(shape))
+    return generator.uniform(-bound, bound, shape)
+
+
+INITIALIZERS = {
+    row.name: row
+    for row in (
+        InitializerRow("zeros", {}, zeros, "0 everywhere."),
+        InitializerRow("ones", {}, ones, "1 everywhere."),
+        InitializerRow("constant", {"value": 0.0}, constant, "One value everywhere."),
+        InitializerRow("normal", {"mean": 0.0, "std": 1.0}, normal, "Gaussian draws."),
+        InitializerRow("uniform", {"low": -1.0, "high": 1.0}, uniform, "Even draws."),
+        InitializerRow("he_normal", {}, he_normal,
+                       "Gaussian with variance 2 / fan_in, for ReLU (He et al. 2015)."),
+        InitializerRow("lecun_uniform", {}, lecun_uniform,
+                       "Even draws with variance 1 / fan_in (LeCun et al. 1998)."),
+    )
+}
+
+
+def initialize(graph: Graph, seed: int = 0) -> dict[str, np.ndarray]:
+    """A fresh array for every variable of the graph, by name."""
+    return {name: initial(variable, seed) for name, variable in graph.variables.items()}
+
+
+def initial(variable: Variable, seed: int) -> np.ndarray:
+    """The array with which a variable begins. Its shape must hold no free dimension."""
+    chosen: Initializer = variable.initializer
+    stream = int.from_bytes(blake2b(variable.name.encode(), digest_size=8).digest(), "little")
+    generator = np.random.Generator(np.random.Philox(key=[seed, stream]))
+    drawn = INITIALIZERS[chosen.name].draw(generator, variable.type.shape, *chosen.arguments)
+    return np.ascontiguousarray(drawn, dtype=variable.type.numpy_dtype).reshape(drawn.shape)

@@ -1,0 +1,117 @@
+"""The contract of a word: a layer or function of the language written in Python.
+
+    @layer
+    def linear(b: Site, x: Value, *, c: Count, bias: Flag = True) -> Value:
+        '''What `netdsl explain linear` prints.'''
+
+Parameters before the `*` are operands (tensors, applied with `()`), those behind it attributes
+(compile time, `{}`), each annotated with a kind from `layers/arguments.py`. A function takes both
+in one pair of parentheses. `*xs` takes any number of operands.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, get_type_hints
+
+from netdsl.ir.graph import Initializer, Value
+from netdsl.ir.op import Op
+from netdsl.layers.arguments import BY_TYPE, Kind
+
+REQUIRED = object()
+
+
+class Site(Protocol):
+    """Where a word is applied: what the builder lends to it."""
+
+    path: str  # label path of the instance
+
+    def emit(self, op: Op, *inputs: Value | None, **attributes) -> Any:
+        """The output (or outputs) of a new node. Raises ShapeError."""
+
+    def parameter(self, name: str, shape: tuple[int, ...], init: Initializer) -> Value:
+        """The trainable tensor `path.name`: made at the first application, found at later ones."""
+
+    def buffer(self, name: str, shape: tuple[int, ...], init: Initializer) -> Value:
+        """The same for state that is not trained, as it is at this point of the pass."""
+
+    def update(self, name: str, value: Value) -> None:
+        """What the buffer `path.name` becomes when the pass is over."""
+
+    def key(self) -> Value:
+        """The key of the random streams."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordOperand:
+    name: str
+    optional: bool = False
+    variadic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WordAttribute:
+    name: str
+    kind: Kind
+    default: Any = REQUIRED
+
+
+@dataclass(frozen=True, eq=False)
+class Word:
+    """`owns`: constructed with `{}`, as it may have parameters; otherwise a plain function."""
+
+    name: str
+    owns: bool
+    operands: tuple[WordOperand, ...]
+    attributes: tuple[WordAttribute, ...]
+    apply: Callable[..., Any]
+    doc: str
+
+    def __repr__(self) -> str:
+        return f"<{'layer' if self.owns else 'function'} {self.name}>"
+
+
+def layer(build: Callable[..., Any]) -> Word:
+    """The layer that this Python function builds, under its name."""
+    return _word(build, owns=True)
+
+
+def function(build: Callable[..., Any]) -> Word:
+    """The plain function of the language that this Python function builds, under its name."""
+    return _word(build, owns=False)
+
+
+def _word(build: Callable[..., Any], owns: bool) -> Word:
+    hints = get_type_hints(build, include_extras=True)
+    operands, attributes = [], []
+    _, *parameters = inspect.signature(build).parameters.values()
+    for p in parameters:
+        if p.kind is p.KEYWORD_ONLY:
+            default = REQUIRED if p.default is p.empty else p.default
+            attributes.append(WordAttribute(p.name, hints[p.name].__metadata__[0], default))
+        else:
+            variadic = p.kind is p.VAR_POSITIONAL
+            operands.append(WordOperand(p.name, p.default is None, variadic))
+    name = build.__name__.rstrip("_")
+    doc = inspect.getdoc(build) or ""
+    return Word(name, owns, tuple(operands), tuple(attributes), build, doc)
+
+
+def word_of(op: Op) -> Word:
+    """The function of the language that an op with `word = True` is."""
+    hints = get_type_hints(op.attrs)
+
+    def apply(b: Site, *inputs: Value | None, **attributes) -> Any:
+        return b.emit(op, *inputs, **attributes)
+
+    operands = tuple(
+        WordOperand(name.rstrip("?*"), name.endswith("?"), name.endswith("*"))
+        for name in op.inputs
+    )
+    attributes = tuple(
+        WordAttribute(field.name, BY_TYPE[hints[field.name]].__metadata__[0])
+        for field in fields(op.attrs)
+    )
+    return Word(op.name, False, operands, attributes, apply, op.doc)

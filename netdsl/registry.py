@@ -1,0 +1,252 @@
+"""Registered rows: what the recipes of a train program name. Sources and transforms (`data`),
+optimisers and schedules (`training`) are rows, and this is the one place that binds recipes to
+them, so it lies below both rooms.
+
+A row is a frozen dataclass. Its docstring explains it, its fields are its arguments, each annotated
+with a `Kind` that says what it may be; fields marked `kw_only` are given by name alone. Checks over
+several arguments belong into `__post_init__` and raise ValueError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from fractions import Fraction
+from math import inf, isfinite
+from typing import Annotated, Any, get_args, get_type_hints
+
+from netdsl.diagnostics import Refused, Report
+from netdsl.diagnostics.program import (
+    ArgumentsDisagree,
+    MissingArgument,
+    TooManyArguments,
+    UnknownArgument,
+    UnknownRow,
+    WrongArgument,
+)
+from netdsl.ir.program import Flow, Recipe, Reference, Setting
+
+
+class Unfit(Exception):
+    """A setting is not of the kind that an argument needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an argument may be. `expected` finishes the sentence "… must be"; `convert` gives the
+    value that the row works with and raises Unfit, or Refused with problems of its own."""
+
+    expected: str
+    convert: Callable[[Setting], Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one sort by their words; `sort` is what messages call one: "data source"."""
+
+    sort: str
+    rows: Mapping[str, type]
+
+    def bind(self, recipe: Recipe, report: Report) -> Any | None:
+        """The row that a recipe names, made with its arguments. What is wrong with the recipe is
+        reported at its span, and the result is None."""
+        row = self.rows.get(recipe.name)
+        if row is None:
+            report.add(UnknownRow(recipe.span, self.sort, recipe.name, tuple(self.rows)))
+            return None
+        known = {field.name: field for field in fields(row)}
+        settings = _named(recipe, known, report)
+        if settings is None:
+            return None
+        kinds = get_type_hints(row, include_extras=True)
+        arguments, sound = {}, True
+        for name, setting in settings.items():
+            try:
+                arguments[name] = _converted(setting, kinds[name])
+            except Unfit:
+                expected = _kind(kinds[name]).expected
+                report.add(
+                    WrongArgument(recipe.span, recipe.name, name, show(setting), expected)
+                )
+                sound = False
+            except Refused as refused:
+                for problem in refused.problems:
+                    report.add(problem)
+                sound = False
+        return _made(row, arguments, recipe, report) if sound else None
+
+
+def _named(
+    recipe: Recipe, known: Mapping[str, Field], report: Report
+) -> dict[str, Setting] | None:
+    """The settings of a recipe by the names of the fields they are for."""
+    before = len(report.problems)
+    places = [name for name, field in known.items() if not field.kw_only]
+    if len(recipe.arguments) > len(places):
+        report.add(TooManyArguments(recipe.span, recipe.name, tuple(places)))
+    settings = dict(zip(places, recipe.arguments))
+    for name, setting in recipe.keywords.items():
+        if name not in known:
+            report.add(UnknownArgument(recipe.span, recipe.name, name, tuple(known)))
+        elif name in settings:
+            report.add(ArgumentsDisagree(recipe.span, recipe.name, f"`{name}` is given twice"))
+        settings[name] = setting
+    for name, field in known.items():
+        if name not in settings and field.default is MISSING:
+            report.add(MissingArgument(recipe.span, recipe.name, name))
+    return settings if len(report.problems) == before else None
+
+
+def _made(
+    row: type, arguments: Mapping[str, Any], recipe: Recipe, report: Report
+) -> Any | None:
+    try:
+        return row(**arguments)
+    except ValueError as error:
+        report.add(ArgumentsDisagree(recipe.span, recipe.name, str(error)))
+        return None
+
+
+def _kind(annotation: Any) -> Kind:
+    """The Kind in `Annotated[…, Kind(…)]` or `Annotated[…, Kind(…)] | None`."""
+    for part in (annotation, *get_args(annotation)):
+        for extra in getattr(part, "__metadata__", ()):
+            if isinstance(extra, Kind):
+                return extra
+    raise TypeError(f"a row's field is annotated with no Kind: {annotation}")
+
+
+def _converted(setting: Setting, annotation: Any) -> Any:
+    if setting is None and type(None) in get_args(annotation):
+        return None
+    return _kind(annotation).convert(setting)
+
+
+def show(setting: Setting) -> str:
+    """A setting as the language writes it: `warmup(5) -> cosine(0.1)`. Long lists are cut."""
+    match setting:
+        case None:
+            return "none"
+        case bool():
+            return "true" if setting else "false"
+        case int() | Fraction():
+            return _show_number(setting)
+        case str():
+            return '"' + setting.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case tuple():
+            cut = [*map(show, setting[:20]), *(["…"] if len(setting) > 20 else [])]
+            return "[" + ", ".join(cut) + "]"
+        case Recipe():
+            named = (f"{name} = {show(value)}" for name, value in setting.keywords.items())
+            return f"{setting.name}({', '.join([*map(show, setting.arguments), *named])})"
+        case Reference():
+            return ".".join(setting.path)
+        case Flow():
+            stages = (
+                show(stage.recipe) + (f" when {show(stage.condition)}" if stage.condition else "")
+                for stage in setting.stages
+            )
+            return " -> ".join([show(setting.head), *stages])
+    return str(setting)
+
+
+def _show_number(number: int | Fraction) -> str:
+    if abs(number) >= 10**30:
+        return "1e30 or more" if number > 0 else "-1e30 or less"
+    if isinstance(number, Fraction) and number.denominator != 1:
+        return repr(float(number))
+    return str(int(number))
+
+
+# ------------------------------------------------------------------ kinds
+
+
+def real(low: float = -inf, high: float = inf, open_high: bool = False) -> Callable:
+    """A converter to a finite float of at least `low` and at most (or below) `high`."""
+
+    def convert(setting: Setting) -> float:
+        if isinstance(setting, bool) or not isinstance(setting, (int, Fraction, float)):
+            raise Unfit
+        try:
+            value = float(setting)
+        except OverflowError:
+            raise Unfit from None
+        if not isfinite(value) or not low <= value <= high or (open_high and value == high):
+            raise Unfit
+        return value
+
+    return convert
+
+
+def whole(low: int) -> Callable[[Setting], int]:
+    """A converter to an integer of at least `low`, below 2⁶³."""
+
+    def convert(setting: Setting) -> int:
+        if isinstance(setting, Fraction) and setting.denominator == 1:
+            setting = setting.numerator
+        if isinstance(setting, bool) or not isinstance(setting, int):
+            raise Unfit
+        if not low <= setting < 2**63:
+            raise Unfit
+        return setting
+
+    return convert
+
+
+def instance(type: type) -> Callable[[Setting], Any]:
+    """A converter that takes settings of one Python type as they are."""
+
+    def convert(setting: Setting) -> Any:
+        if not isinstance(setting, type):
+            raise Unfit
+        return setting
+
+    return convert
+
+
+def positive(setting: Setting) -> float:
+    value = real(0)(setting)
+    if not value:
+        raise Unfit
+    return value
+
+
+def list_of(each: Callable[[Setting], Any], count: int | None = None, lone: bool = False):
+    """A converter to a tuple, of `count` entries if given; `lone`: one entry needs no brackets."""
+
+    def convert(setting: Setting) -> tuple:
+        entries = (setting,) if lone and not isinstance(setting, tuple) else setting
+        if not isinstance(entries, tuple) or (count is not None and len(entries) != count):
+            raise Unfit
+        return tuple(map(each, entries))
+
+    return convert
+
+
+def word_or_number(setting: Setting) -> str | int:
+    return setting if isinstance(setting, str) else whole(0)(setting)
+
+
+Real = Annotated[float, Kind("a number", real())]
+NotNegative = Annotated[float, Kind("a number of at least 0", real(0))]
+Positive = Annotated[float, Kind("a number above 0", positive)]
+Portion = Annotated[float, Kind("a number from 0 to 1", real(0, 1))]
+BelowOne = Annotated[float, Kind("a number from 0 to below 1", real(0, 1, open_high=True))]
+Whole = Annotated[int, Kind("a whole number of at least 0", whole(0))]
+Count = Annotated[int, Kind("a whole number of at least 1", whole(1))]
+Flag = Annotated[bool, Kind("true or false", instance(bool))]
+Text = Annotated[str, Kind('a text in quotes, as in "data/train"', instance(str))]
+Reals = Annotated[
+    tuple[float, ...], Kind("a number or a list of numbers", list_of(real(), lone=True))
+]
+Positives = Annotated[
+    tuple[float, ...],
+    Kind("a number above 0 or a list of such", list_of(positive, lone=True)),
+]
+TwoBelowOne = Annotated[
+    tuple[float, float],
+    Kind("two numbers from 0 to below 1", list_of(real(0, 1, open_high=True), count=2)),
+]
+Names = Annotated[
+    tuple[str | int, ...], Kind("a list of class names or numbers", list_of(word_or_number))
+]

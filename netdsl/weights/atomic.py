@@ -1,0 +1,69 @@
+"""Files that appear whole or not at all: written beside their place, made durable, renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from netdsl.diagnostics import Refused
+from netdsl.diagnostics.weights import UnwritableFile
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """A path in the same folder to write to; it takes the place of `path` when the block ends
+    well, and is removed when it does not. Raises Refused (N603) for what the system refuses.
+
+    Killed at any moment, the process leaves the old file or the new one: the content is on disk
+    before the rename, and the rename before this returns.
+    """
+    path = Path(path)
+    try:
+        temporary = empty_file_beside(path)
+        try:
+            yield temporary
+            flush(temporary)
+            os.replace(temporary, path)
+            flush(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise Refused(UnwritableFile(str(path), reason_of(error))) from error
+
+
+def empty_file_beside(path: Path) -> Path:
+    """A new file of a random name in the folder of `path`. Raises OSError."""
+    if path.exists() and not path.is_file():
+        raise OSError("it exists and is not an ordinary file")
+    if path.name == "":
+        raise OSError("it names no file")
+    temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}.tmp")
+    try:
+        # O_EXCL follows no link that someone else put there; the mode obeys the umask
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except ValueError as error:  # NUL or a lone surrogate in the name
+        raise OSError(str(error)) from error
+    return temporary
+
+
+def flush(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    if path.is_file():
+        handle = os.open(path, os.O_RDWR)
+    elif hasattr(os, "O_DIRECTORY"):
+        handle = os.open(path, os.O_RDONLY)
+    else:
+        return  # Windows keeps no handle on a folder
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def reason_of(error: Exception) -> str:
+    """What the system says, without the path that the message names already."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

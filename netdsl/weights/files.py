@@ -1,0 +1,95 @@
+"""Load and save: the format by the file's suffix, every failure one of the N60x problems."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+import numpy as np
+
+from netdsl.diagnostics import Refused
+from netdsl.diagnostics.weights import UnknownFormat, UnreadableWeights, UnstorableTensor
+from netdsl.ir.tensor import NUMPY_DTYPES
+from netdsl.weights import npz, safetensors
+from netdsl.weights.atomic import reason_of, replacing
+from netdsl.weights.fit import Typed, check_fit
+
+FORMATS: dict[str, ModuleType] = {".safetensors": safetensors, ".npz": npz}
+STORABLE = frozenset(NUMPY_DTYPES.values())
+T = TypeVar("T")
+
+
+def load_weights(
+    path: str | os.PathLike, expected: Mapping[str, Typed] | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays of a `.safetensors` or `.npz` file by name, in the file's order; bf16 becomes
+    f32. With `expected`, names and types are compared before any array is read.
+
+    Raises Refused: N601, N602, N604; with `expected` also N606 to N608.
+    """
+    path, format = ordinary_file(path)
+    if expected is not None:
+        check_fit(guarded(format.headers, path), expected, str(path)).stop_on_errors()
+    return guarded(format.read, path)
+
+
+def read_metadata(path: str | os.PathLike) -> dict[str, str]:
+    """The texts stored beside the arrays. Raises Refused: N601, N602, N604."""
+    path, format = ordinary_file(path)
+    return guarded(format.read_metadata, path)
+
+
+def save_weights(
+    path: str | os.PathLike,
+    weights: Mapping[str, np.ndarray],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write arrays and texts in the format that the suffix names. What stood there stays whole
+    until the new file is complete. Raises Refused: N601, N603, N605."""
+    path = Path(path)
+    format = format_of(path)
+    arrays = {name: storable(path, name, array) for name, array in weights.items()}
+    with replacing(path) as temporary:
+        format.write(path, temporary, arrays, dict(metadata or {}))
+
+
+def format_of(path: Path) -> ModuleType:
+    format = FORMATS.get(path.suffix.lower())
+    if format is None:
+        raise Refused(UnknownFormat(str(path), tuple(FORMATS)))
+    return format
+
+
+def ordinary_file(path: str | os.PathLike) -> tuple[Path, ModuleType]:
+    """The path and its format, once it is sure that opening it cannot block."""
+    path = Path(path)
+    format = format_of(path)
+    if not path.is_file():
+        reason = "it is no ordinary file" if path.exists() else "it does not exist"
+        raise Refused(UnreadableWeights(str(path), reason))
+    return path, format
+
+
+def guarded(reader: Callable[[Path], T], path: Path) -> T:
+    """reader(path), the system's errors told as ours."""
+    try:
+        return reader(path)
+    except (OSError, MemoryError) as error:
+        raise Refused(UnreadableWeights(str(path), reason_of(error))) from error
+
+
+def storable(path: Path, name: str, array: np.ndarray) -> np.ndarray:
+    """The array in row-major order and the machine's byte order. Raises Refused (N605)."""
+    array = np.asarray(array)
+    native = array.dtype.newbyteorder("=")
+    if native not in STORABLE:
+        reason = f"{array.dtype} is no dtype of weights"
+        raise Refused(UnstorableTensor(str(path), name, reason))
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise Refused(UnstorableTensor(str(path), name, "its name is not valid text")) from error
+    return np.asarray(array, native, order="C")

@@ -1,0 +1,46 @@
+"""Every op against every universal check, over the table of smallest examples."""
+
+from __future__ import annotations
+
+import pytest
+
+from checks import check_cost, check_engine, check_gradient, check_onnx, check_shape
+from examples import EXAMPLES
+from netdsl.ir.op import Absent
+from netdsl.ops import OPS
+
+over_examples = pytest.mark.parametrize("example", EXAMPLES, ids=str)
+PRODUCTS = ("matmul", "linear", "conv", "conv_input_gradient", "conv_weight_gradient")
+
+
+def test_every_op_has_an_example():
+    assert {example.op for example in EXAMPLES} == set(OPS)
+
+
+@over_examples
+@pytest.mark.parametrize("float_dtype", ("f32", "f64"))
+def test_shape_rule_tells_what_the_kernel_gives(example, float_dtype):
+    check_shape(OPS[example.op], example, float_dtype)
+
+
+@over_examples
+def test_gradient_equals_differences(example):
+    check_gradient(OPS[example.op], example)
+
+
+@over_examples
+@pytest.mark.parametrize("float_dtype", ("f32", "f64"))
+def test_engine_equals_kernel(example, float_dtype):
+    check_engine(OPS[example.op], example, float_dtype)
+
+
+@pytest.mark.parametrize(
+    "example", [e for e in EXAMPLES if not isinstance(OPS[e.op].onnx, Absent)], ids=str
+)
+def test_onnx_runtime_equals_kernel(example):
+    check_onnx(OPS[example.op], example)
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.op in PRODUCTS], ids=str)
+def test_cost_rule_counts_multiplications(example):
+    check_cost(OPS[example.op], example)
