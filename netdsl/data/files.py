@@ -35,18 +35,17 @@ def existing(folder: Path, name: str) -> Path:
         return ordinary(plain)
 
 
-def read_whole(path: Path) -> bytes:
+def read_whole(path: Path) -> bytearray:
     """The contents of an ordinary file, unpacked if the name ends in `.gz`. Memory grows with what
     is really there, up to `LARGEST`. Raises Refused."""
     try:
         with _opened(ordinary(path)) as file:
-            chunks, size = [], 0
+            content = bytearray()
             while chunk := file.read(CHUNK):
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > LARGEST:
-                    raise Refused(TooLarge(str(path), size, LARGEST))
-            return b"".join(chunks)
+                content += chunk
+                if len(content) > LARGEST:
+                    raise Refused(TooLarge(str(path), LARGEST))
+            return content
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         found = f"the gzip data are damaged or cut off ({error})"
         raise Refused(Damaged(str(path), found, "a whole gzip file")) from None

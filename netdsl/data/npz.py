@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
     total = sum(member.file_size for member in members)
     if total > LARGEST:
-        raise Refused(TooLarge(str(path), total, LARGEST))
+        raise Refused(TooLarge(str(path), LARGEST))
     seen: set[str] = set()
     for member in members:
         name = member.filename.removesuffix(".npy")
@@ -50,6 +50,9 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
             raise Refused(Damaged(str(path), f"it has a member called {name[:80]!a}", ARRAYS))
         if name in seen:
             raise Refused(Damaged(str(path), f"it has two members called {name[:80]!a}", ARRAYS))
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            found = f"{name[:80]!a} is packed by method {member.compress_type}"
+            raise Refused(Damaged(str(path), found, "plain or deflated members, as NumPy writes"))
         seen.add(name)
 
 
@@ -86,17 +89,17 @@ class Npz(Source):
     validate: Text | None = None
 
     def read(self) -> Dataset:
-        train = _fields(Path(self.file))
+        fields = _fields(Path(self.file))
         if self.validate is not None:
-            return Dataset(self.file, train, _fields(Path(self.validate)), _classes(train))
-        has_classes = bool(_classes(train))
-        group = train["label"].values if has_classes else np.zeros(row_count(train))
-        held = every_fifth_of_each_class(group)
-        return Dataset(
-            self.file,
-            {name: field.select(~held) for name, field in train.items()},
-            {name: field.select(held) for name, field in train.items()},
-            _classes(train),
+            others = _fields(Path(self.validate))
+            return Dataset(self.file, fields, others, _classes(fields, others))
+        whole = Dataset(self.file, fields, {}, _classes(fields))
+        label = fields["label"].values if whole.classes else np.zeros(row_count(fields), int)
+        held = every_fifth_of_each_class(label)
+        return replace(
+            whole,
+            train={name: field.select(~held) for name, field in fields.items()},
+            validate={name: field.select(held) for name, field in fields.items()},
         )
 
 
@@ -110,10 +113,12 @@ def _fields(path: Path) -> Split:
     return fields
 
 
-def _classes(split: Split) -> tuple[str, ...]:
+def _classes(*splits: Split) -> tuple[str, ...]:
     """The names of the classes that `label` counts: "0", "1", … up to the largest in it."""
-    label = split.get("label")
-    if label is None or label.values.ndim != 1 or label.values.dtype.kind not in "ui":
-        return ()
-    highest = int(label.values.max(initial=-1))
-    return tuple(map(str, range(highest + 1))) if 0 <= highest < 10_000 else ()
+    highest = -1
+    for split in splits:
+        label = split.get("label")
+        if label is None or label.values.ndim != 1 or label.values.dtype.kind not in "ui":
+            return ()
+        highest = max(highest, int(label.values.max(initial=0)))
+    return tuple(map(str, range(highest + 1))) if highest < 10_000 else ()

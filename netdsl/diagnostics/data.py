@@ -58,13 +58,12 @@ class TooLarge(Problem):
 
     code = "N503"
     file: str
-    size: int
     limit: int
     span: Span | None = None
 
     def describe(self) -> Diagnostic:
-        return self.say(f"{self.file} holds {self.size:,} bytes once unpacked; the limit is "
-                        f"{self.limit:,}", self.span)
+        return self.say(f"{self.file} holds more than {self.limit:,} bytes once unpacked",
+                        self.span)
 
 
 # ------------------------------------------------------------------ rows

@@ -37,7 +37,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 def empty_file_beside(path: Path) -> Path:
     """A new file of a random name in the folder of `path`. Raises OSError."""
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise OSError("it exists and is not an ordinary file")
     if path.name == "":
         raise OSError("it names no file")

@@ -67,8 +67,8 @@ def ordinary_file(path: str | os.PathLike) -> tuple[Path, ModuleType]:
     """The path and its format, once it is sure that opening it cannot block."""
     path = Path(path)
     format = format_of(path)
-    if not path.is_file():
-        reason = "it is no ordinary file" if path.exists() else "it does not exist"
+    if not os.path.isfile(path):
+        reason = "it is no ordinary file" if os.path.lexists(path) else "it does not exist"
         raise Refused(UnreadableWeights(str(path), reason))
     return path, format
 

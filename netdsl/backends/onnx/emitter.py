@@ -1,0 +1,205 @@
+"""What an op's `onnx` facet calls: `emit("Conv", node.inputs, node.outputs, group=1)`.
+
+The emitter names tensors and nodes, notes every tensor's shape, keeps equal constants once, and
+leaves Identity nodes out. Facets know values, types and sizes, and nothing of protobuf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
+
+import numpy as np
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+
+from netdsl.backends.onnx.names import Names, interface, node_label, position
+from netdsl.backends.onnx.sizes import Sizes
+from netdsl.ir.dim import Dim
+from netdsl.ir.graph import Graph, Node, Value
+from netdsl.ir.op import NotDefined
+from netdsl.ir.tensor import TensorType
+
+DTYPES = {
+    "f16": TensorProto.FLOAT16,
+    "bf16": TensorProto.BFLOAT16,
+    "f32": TensorProto.FLOAT,
+    "f64": TensorProto.DOUBLE,
+    "i32": TensorProto.INT32,
+    "i64": TensorProto.INT64,
+    "u64": TensorProto.UINT64,
+    "bool": TensorProto.BOOL,
+}
+WRITTEN_OUT = 8  # elements of a constant that its name shows
+
+Store = Callable[[str, np.ndarray], TensorProto]
+
+
+class OnnxEmitter:
+    """Collects the nodes, initializers and shapes of one model.
+
+    `store(name, array)` makes the initializer of a variable: inside the file or beside it.
+    """
+
+    def __init__(self, graph: Graph, weights: Mapping[str, np.ndarray], store: Store):
+        self.nodes: list[NodeProto] = []
+        self.initializers = [store(name, weights[name]) for name in graph.variables]
+        self.value_infos: list[ValueInfoProto] = []
+        self._names: dict[Value, str] = {}
+        for name, value in reversed(list(interface(graph))):  # inputs and variables win
+            self._names[value] = name
+        self._tensors = Names(name for name, _ in interface(graph))
+        self._labels = Names()
+        self._constants: dict[tuple, str] = {}
+        self._node: Node | None = None
+        self._sizes = Sizes(graph.inputs, self._add_size, self.constant)
+        self._outputs = graph.outputs
+
+    # ------------------------------------------------------------------ what facets call
+
+    def __call__(
+        self,
+        op_type: str,
+        inputs: Sequence[Value | str | None],
+        outputs: Sequence[Value | str],
+        **attributes,
+    ) -> None:
+        """Add a node. None among the inputs stands for an absent one; of the node's own outputs
+        those that the operator lacks are left out. Arrays and lists are attributes as they are;
+        None and empty lists are not written."""
+        operands = [self._operand(operand) for operand in inputs]
+        while operands and not operands[-1]:
+            operands.pop()
+        if op_type == "Identity" and self._passes(outputs[0], operands[0]):
+            return
+        label = node_label(self._node)
+        if not any(isinstance(output, Value) for output in outputs):
+            label = f"{label}/{op_type.lower()}"  # a step on the way to the op's result
+        results = [self._result(output) for output in outputs]
+        self._add(op_type, operands, results, label, position(self._node.span), attributes)
+
+    def constant(self, array: np.ndarray) -> str:
+        """An initializer with this content; equal ones are one."""
+        array = np.asarray(array, order="C")
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            name = self._tensors.unique(constant_label(array))
+            self.initializers.append(numpy_helper.from_array(array, name))
+            self._constants[key] = name
+        return self._constants[key]
+
+    def temporary(self, type: TensorType) -> str:
+        """The name of a tensor between two nodes of one op."""
+        name = self._tensors.unique(f"{node_label(self._node)}/part")
+        self.value_infos.append(value_info(name, type))
+        return name
+
+    def shape(self, dims: tuple[Dim, ...], like: tuple[Dim, ...] | None = None) -> str:
+        """The i64 vector of these sizes. `like`, for Reshape, is the operand's shape: 0 stands
+        for its size on the same axis, and one -1 for what is left."""
+        if like is None:
+            return self._sizes.vector(dims)
+        short = [
+            0 if not isinstance(dim, int) and axis < len(like) and like[axis] == dim else dim
+            for axis, dim in enumerate(dims)
+        ]
+        unknown = [axis for axis, dim in enumerate(short) if not isinstance(dim, int)]
+        if unknown:  # the one hardest to compute is left to Reshape
+            short[max(unknown, key=lambda axis: len(str(short[axis])))] = -1
+        return self._sizes.vector(tuple(short))
+
+    def dtype(self, name: str) -> int:
+        """ONNX's number of a dtype."""
+        return DTYPES[name]
+
+    def refuse(self, reason: str) -> NoReturn:
+        """This node has no form in ONNX. Raises NotDefined."""
+        raise NotDefined(self._node.op.name, "onnx", reason)
+
+    # ------------------------------------------------------------------ what the model calls
+
+    def node(self, node: Node) -> None:
+        """Write one node of the graph. Raises NotDefined."""
+        self._node = node
+        node.op.facet("onnx")(self, node)
+
+    def finish(self) -> None:
+        """Give every output its own name where its value goes by another."""
+        for name, value in self._outputs.items():
+            source = self._operand(value)
+            if source != name:
+                self._add("Identity", [source], [name], f"{name}/output", "", {})
+
+    # ------------------------------------------------------------------ names and nodes
+
+    def _operand(self, operand: Value | str | None) -> str:
+        if operand is None:
+            return ""
+        if isinstance(operand, str):
+            return operand
+        if operand not in self._names:
+            maker = operand.node
+            reason = f"its output `{maker.op.outputs[operand.index]}` exists in training alone"
+            raise NotDefined(maker.op.name, "onnx", reason)
+        return self._names[operand]
+
+    def _result(self, output: Value | str) -> str:
+        if isinstance(output, str):
+            return output
+        if output not in self._names:
+            label = node_label(output.node)
+            if output.index:
+                label = f"{label}.{output.node.op.outputs[output.index]}"
+            self._names[output] = self._tensors.unique(label)
+            self.value_infos.append(value_info(self._names[output], output.type))
+        return self._names[output]
+
+    def _passes(self, output: Value | str, operand: str) -> bool:
+        """Whether a value can go by another's name: every one that has no name to keep."""
+        if isinstance(output, str) or output in self._names:
+            return False
+        self._names[output] = operand
+        return True
+
+    def _add_size(
+        self, op_type: str, operands: list[str], type: TensorType, wanted: str, **attributes
+    ) -> str:
+        name = self._tensors.unique(wanted)
+        self.value_infos.append(value_info(name, type))
+        self._add(op_type, operands, [name], wanted, "", attributes)
+        return name
+
+    def _add(
+        self, op_type: str, operands: list[str], results: list[str], label: str, place: str,
+        attributes: dict,
+    ) -> None:
+        given = {name: attribute(value) for name, value in attributes.items()}
+        self.nodes.append(
+            helper.make_node(
+                op_type, operands, results, self._labels.unique(label), place,
+                **{name: value for name, value in given.items() if value is not None},
+            )
+        )
+
+
+def attribute(value):
+    """An attribute as onnx's helper takes it; None for an absent one."""
+    if isinstance(value, np.ndarray):
+        return numpy_helper.from_array(value)
+    if isinstance(value, (list, tuple)) and not value:
+        return None  # the helper cannot tell the type of an empty list
+    return value
+
+
+def value_info(name: str, type: TensorType) -> ValueInfoProto:
+    """A tensor's declaration; free dimensions are named as the language writes them."""
+    dims = [dim if isinstance(dim, int) else str(dim) for dim in type.shape]
+    return helper.make_tensor_value_info(name, DTYPES[type.dtype], dims)
+
+
+def constant_label(array: np.ndarray) -> str:
+    """`float32(0.5)`, `int64[1, 4]`, `float32[3, 7, 7]-array` for what is too large to show."""
+    if array.ndim == 0:
+        return f"{array.dtype}({array})"
+    if array.ndim == 1 and array.size <= WRITTEN_OUT:
+        return f"{array.dtype}{array.tolist()}"
+    return f"{array.dtype}{list(array.shape)}-array"

@@ -1,0 +1,95 @@
+"""A graph and its weights as an ONNX model in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from onnx import ModelProto, defs, helper, numpy_helper
+
+from netdsl import __version__
+from netdsl.backends.onnx.emitter import OnnxEmitter, Store, value_info
+from netdsl.backends.onnx.names import check_names
+from netdsl.diagnostics import Refused, Report
+from netdsl.diagnostics.onnx import NoOnnxForm, NothingToExport, UnsupportedOpset
+from netdsl.ir.graph import Graph
+from netdsl.ir.op import NotDefined
+from netdsl.rewrite.fold_batch_norm import fold_batch_norm as folded
+from netdsl.weights.fit import fit
+
+OPSET = 18  # the oldest in which reductions take their axes as facets give them
+
+
+def to_model(
+    graph: Graph,
+    weights: Mapping[str, np.ndarray],
+    *,
+    opset: int | None = None,
+    fold_batch_norm: bool = True,
+    metadata: Mapping[str, str] | None = None,
+) -> ModelProto:
+    """The model that computes the outputs of an inference slice.
+
+    `weights` holds at least the slice's variables. Inputs, outputs and parameters keep their
+    names byte for byte, and free dimensions are `dim_param`s. Raises Refused: N606 to N608 for
+    weights that do not fit, N801 to N804 for what ONNX cannot say.
+    """
+    graph, weights = prepared(graph, weights, fold_batch_norm)
+    return build(graph, weights, numpy_array, opset, metadata)
+
+
+def prepared(
+    graph: Graph, weights: Mapping[str, np.ndarray], fold_batch_norm: bool
+) -> tuple[Graph, dict[str, np.ndarray]]:
+    """The graph as it will be written, with exactly its weights."""
+    if not graph.outputs:
+        raise Refused(NothingToExport(graph.name))
+    fitted = fit(weights, graph.variables, "the weights given", exact=False)
+    return folded(graph, fitted) if fold_batch_norm else (graph, fitted)
+
+
+def build(
+    graph: Graph,
+    weights: Mapping[str, np.ndarray],
+    store: Store,
+    opset: int | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> ModelProto:
+    """The model of a prepared graph; `store` makes the initializers of its variables."""
+    opset = OPSET if opset is None else opset
+    newest = defs.onnx_opset_version()
+    if not OPSET <= opset <= newest:
+        raise Refused(UnsupportedOpset(opset, OPSET, newest))
+    check_names(graph)
+    emit = OnnxEmitter(graph, weights, store)
+    report = Report()
+    for node in graph.nodes:
+        try:
+            emit.node(node)
+        except NotDefined as missing:
+            report.add(NoOnnxForm(missing.op, node.path, missing.reason, node.span))
+    report.stop_on_errors()
+    emit.finish()
+    written = helper.make_graph(
+        emit.nodes,
+        graph.name or "model",
+        [value_info(name, value.type) for name, value in graph.inputs.items()],
+        [value_info(name, value.type) for name, value in graph.outputs.items()],
+        emit.initializers,
+        value_info=emit.value_infos,
+    )
+    imports = [helper.make_opsetid("", opset)]
+    model = helper.make_model(
+        written,
+        opset_imports=imports,
+        ir_version=helper.find_min_ir_version_for(imports),
+        producer_name="netdsl",
+        producer_version=__version__,
+    )
+    helper.set_model_props(model, dict(metadata or {}))
+    return model
+
+
+def numpy_array(name: str, array: np.ndarray):
+    """An initializer that holds its numbers."""
+    return numpy_helper.from_array(array, name)

@@ -1,0 +1,128 @@
+"""An ONNX file against the network it was made from: both run on random inputs and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from netdsl.backends.onnx.session import Session
+from netdsl.diagnostics import Refused
+from netdsl.diagnostics.onnx import Disagreement, NoSizesFit, OutputNotFinite
+from netdsl.ir.dim import free_symbols
+from netdsl.ir.graph import Graph, Value
+from netdsl.ir.op import ShapeError
+from netdsl.rewrite.specialize import specialize
+
+TOLERANCE = 1e-4
+HALF_TOLERANCE = 1e-2  # f16 resolves 1e-3
+LEADING_SIZES = (1, 3)  # of free first axes: the batch, and one that is no special case
+OTHER_SIZES = (8, 32, 128, 224)  # of other free axes: the first that fits all shape rules
+
+
+def largest_difference(
+    session: Session, graph: Graph, weights: Mapping[str, np.ndarray], seed: int = 0
+) -> float:
+    """The largest difference of any output on random inputs, relative to the output's largest
+    element, with two sizes of the batch where it is free.
+
+    Raises Refused: N808 above the tolerance, N809 for outputs that are NaN, N810 where no sizes
+    fit, N807 for what the runtime refuses.
+    """
+    from netdsl.backends.numpy import Runner
+
+    runner = Runner(graph, weights)
+    generator = np.random.default_rng(seed)
+    largest = 0.0
+    for sizes, sized in trials(graph):
+        inputs = {
+            name: random_input(generator, value, graph.ranges.get(name))
+            for name, value in sized.inputs.items()
+        }
+        with np.errstate(all="ignore"):
+            expected = runner.run(inputs).outputs
+        found = session.run(inputs)
+        largest = max(largest, compare(graph, found, expected, shown_sizes(sizes)))
+    return largest
+
+
+def trials(graph: Graph) -> Iterator[tuple[dict[str, int], Graph]]:
+    """Sizes for the free dimensions, and the graph with them. Raises Refused (N810)."""
+    leading = set().union(
+        *(free_symbols(value.shape[0]) for value in graph.inputs.values() if value.shape)
+    )
+    for batch in LEADING_SIZES if leading else LEADING_SIZES[:1]:
+        yield fitting(graph, {
+            name: (batch,) if name in leading else OTHER_SIZES for name in sorted(graph.symbols)
+        })
+
+
+def fitting(
+    graph: Graph, choices: Mapping[str, tuple[int, ...]]
+) -> tuple[dict[str, int], Graph]:
+    """The first of the choices, all free axes growing together, that fits every shape rule."""
+    reason = ""
+    for step in range(max(map(len, choices.values()), default=1)):
+        sizes = {name: options[min(step, len(options) - 1)] for name, options in choices.items()}
+        try:
+            return sizes, specialize(graph, sizes)
+        except (ShapeError, ZeroDivisionError) as error:
+            reason = str(error)
+    raise Refused(NoSizesFit(graph.name, tuple(choices), reason))
+
+
+def random_input(
+    generator: np.random.Generator, value: Value, bounds: tuple[int, int] | None
+) -> np.ndarray:
+    """Standard normal floats; integers from their range, or 0 and 1; fair bools."""
+    dtype = value.type.numpy_dtype
+    if value.type.is_float:
+        return generator.standard_normal(value.shape).astype(dtype)
+    low, high = bounds or (0, 2)
+    return generator.integers(low, high, value.shape).astype(dtype)
+
+
+def compare(
+    graph: Graph, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], sizes: str
+) -> float:
+    """The largest difference over the outputs. Raises Refused (N808, N809)."""
+    differences = {name: difference(found[name], expected[name]) for name in graph.outputs}
+    broken = tuple(name for name, apart in differences.items() if apart is None)
+    if broken:
+        raise Refused(OutputNotFinite(broken, sizes))
+    problems = []
+    for name, apart in differences.items():
+        value = graph.outputs[name]
+        tolerance = HALF_TOLERANCE if value.dtype in ("f16", "bf16") else TOLERANCE
+        if apart > tolerance:
+            span = None if value.node is None else value.node.span
+            problems.append(Disagreement(name, apart, tolerance, sizes, span))
+    if problems:
+        raise Refused(*problems)
+    return max(differences.values(), default=0.0)
+
+
+def difference(found: np.ndarray, expected: np.ndarray) -> float | None:
+    """max |found - expected| / max |expected|; of integers and bools the share of elements that
+    differ. Infinite elements must agree and do not count. None: both are NaN somewhere."""
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        return float("inf")
+    if not expected.size:
+        return 0.0
+    if expected.dtype.kind != "f":
+        return float(np.mean(found != expected))
+    if np.isnan(expected).any():
+        return None if np.array_equal(np.isnan(found), np.isnan(expected)) else float("inf")
+    finite = np.isfinite(expected)
+    if not np.where(finite, np.isfinite(found), found == expected).all():
+        return float("inf")
+    scale = np.abs(expected[finite], dtype=np.float64).max(initial=0.0)
+    apart = np.abs(np.subtract(found[finite], expected[finite], dtype=np.float64))
+    largest = float(apart.max(initial=0.0))
+    if not largest:
+        return 0.0
+    return largest / scale if scale else float("inf")
+
+
+def shown_sizes(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} = {size}" for name, size in sizes.items())
