@@ -175,7 +175,6 @@ class Model:
 
     def _run(self, kind: tuple, inputs: Mapping[str, Any], weights, seed: int) -> Results:
         from netdsl.backends.numpy import Runner
-        from netdsl.weights import fit
 
         if kind not in self._runners:
             graph = self._slice(*kind)
@@ -183,13 +182,27 @@ class Model:
                      for n, v in graph.variables.items()}
             self._runners[kind] = Runner(graph, zeros)
         runner = self._runners[kind]
-        for name, array in fit(dict(weights), self.graph.variables).items():
+        for name, array in self._fitting(weights).items():
             if name in runner.variables:
                 np.copyto(runner.variables[name], array)
         arrays = {name: np.asarray(array) for name, array in inputs.items()}
         needed = {name: array for name, array in arrays.items()
                   if name in runner.graph.inputs or name not in self.graph.inputs}
         return runner.run(needed, key=(seed, 0))
+
+    def _fitting(self, weights: Mapping[str, Any]) -> Arrays:
+        """The weights as arrays, none missing and each of the declared shape; any float will do
+        for a float. Raises Refused."""
+        from netdsl.weights.fit import array_type, check_fit
+
+        arrays = {name: np.asarray(array) for name, array in weights.items()}
+        types = {}
+        for name, array in arrays.items():
+            type, known = array_type(array), self.graph.variables.get(name)
+            alike = known is not None and type.is_float and known.type.is_float
+            types[name] = type.with_dtype(known.type.dtype) if alike else type
+        check_fit(types, self.graph.variables, "the weights").stop_on_errors()
+        return arrays
 
     def _slice(self, purpose: str, *details: Any) -> Graph:
         """The graph behind a kind of run."""
@@ -249,10 +262,8 @@ class Model:
         See `netdsl.backends.onnx.export` for the options. Raises Refused.
         """
         from netdsl.backends.onnx import export
-        from netdsl.weights import fit
 
-        fitting = fit(dict(weights), self.graph.variables)
-        return export(slice_of(self.graph, "infer"), fitting, path, **options)
+        return export(slice_of(self.graph, "infer"), self._fitting(weights), path, **options)
 
 
 __all__ = ["Model", "Refused", "load"]

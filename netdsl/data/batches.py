@@ -7,46 +7,58 @@ batch may be smaller.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 
 from netdsl.data.dataset import Dataset, Split, check_labels, row_count
 from netdsl.data.draws import shuffled
-from netdsl.data.feeds import Pipe, bind_feeds, check_feeds
+from netdsl.data.feeds import bind_feeds, check_feeds
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.data import BatchTooLarge
 from netdsl.ir.graph import Graph
-from netdsl.ir.program import TrainProgram
+from netdsl.ir.program import Feed
+from netdsl.source import Span
 
 
 class Batches:
-    """Feeds for the inputs of `graph` from the rows of a data set, by the feeds and the batch size
-    of a program. Raises Refused when the data do not fit: fields, dtypes, shapes, label ranges."""
+    """Values for the inputs `needed` of a graph (all when None), `size` rows at a time. `span` is
+    where the size was said. Raises Refused when the data do not fit the inputs: fields, dtypes,
+    shapes, label ranges."""
 
-    def __init__(self, graph: Graph, program: TrainProgram, dataset: Dataset, seed: int = 0):
+    def __init__(
+        self,
+        graph: Graph,
+        dataset: Dataset,
+        size: int,
+        *,
+        feeds: Iterable[Feed] = (),
+        needed: Collection[str] | None = None,
+        seed: int = 0,
+        span: Span | None = None,
+    ):
+        self.dataset, self.size, self.seed, self._span = dataset, size, seed, span
         report = Report()
-        pipes = bind_feeds(graph, program.feeds, report)
-        check_feeds(graph, pipes, dataset.types, report)
-        if dataset.validate:
-            types = {name: field.type for name, field in dataset.validate.items()}
-            check_feeds(graph, pipes, types, report)
+        pipes = bind_feeds(graph, feeds, report)
+        wanted = [pipe for name, pipe in pipes.items() if needed is None or name in needed]
+        splits = [split for split in (dataset.train, dataset.validate) if split]
+        for split in splits:
+            types = {name: field.type for name, field in split.items()}
+            check_feeds(graph, wanted, types, report)
         report.stop_on_errors()
-        self.dataset, self.seed, self.size = dataset, seed, program.batch
-        self._batch_span = program.spans.get("batch")
-        self._pipes: dict[str, Pipe] = {n: p for n, p in pipes.items() if p is not None}
-        self._dtypes = {n: value.type.numpy_dtype for n, value in graph.inputs.items()}
-        for name, (low, high) in graph.ranges.items():
-            for split in (dataset.train, dataset.validate):
-                if name in self._pipes and split:
-                    check_labels(split[self._pipes[name].field], low, high)
+        self._pipes = [pipe for pipe in wanted if pipe is not None]
+        self._dtypes = {name: value.type.numpy_dtype for name, value in graph.inputs.items()}
+        for pipe in self._pipes:
+            if pipe.input in graph.ranges:
+                for split in splits:
+                    check_labels(split[pipe.field], *graph.ranges[pipe.input])
 
     @property
     def steps_per_epoch(self) -> int:
         """Whole batches in the training rows. Raises Refused when there is none."""
         rows = row_count(self.dataset.train)
         if rows < self.size:
-            raise Refused(BatchTooLarge(self.size, rows, self._batch_span))
+            raise Refused(BatchTooLarge(self.size, rows, self._span))
         return rows // self.size
 
     def training(self, epoch: int) -> Iterator[dict[str, np.ndarray]]:
@@ -68,10 +80,9 @@ class Batches:
     def _made(
         self, split: Split, index: np.ndarray | slice, phase: str, epoch: int, batch: int
     ) -> dict[str, np.ndarray]:
-        made: Mapping[str, np.ndarray] = {
-            name: pipe.make(
-                split[pipe.field], index, self._dtypes[name], phase, self.seed, epoch, batch
+        return {
+            pipe.input: pipe.make(
+                split[pipe.field], index, self._dtypes[pipe.input], phase, self.seed, epoch, batch
             )
-            for name, pipe in self._pipes.items()
+            for pipe in self._pipes
         }
-        return dict(made)

@@ -29,6 +29,7 @@ from netdsl.diagnostics.program import BrokenChain, NotYetTrained
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import Feed, Flow, Recipe, Reference, Stage
 from netdsl.ir.tensor import TensorType, show_shape
+from netdsl.registry import show
 from netdsl.source import Span
 
 PHASES = ("training", "validating")
@@ -106,12 +107,10 @@ def _bind_feed(name: str, feed: Feed, report: Report) -> Pipe | None:
 
 def _bind_stage(input: str, place: int, stage: Stage, report: Report) -> Application | None:
     transform = TRANSFORMS.bind(stage.recipe, report)
-    phase = None
-    if stage.condition is not None:
-        phase = ".".join(stage.condition.path)
-        if phase not in PHASES:
-            report.add(UnknownPhase(stage.condition.span or stage.recipe.span, phase))
-            return None
+    phase = None if stage.condition is None else show(stage.condition)
+    if phase not in (None, *PHASES):
+        report.add(UnknownPhase(stage.recipe.span, phase))
+        return None
     if transform is None:
         return None
     return Application(transform, phase, f"{input}.{place}.{stage.recipe.name}")
@@ -119,22 +118,20 @@ def _bind_stage(input: str, place: int, stage: Stage, report: Report) -> Applica
 
 def check_feeds(
     graph: Graph,
-    pipes: Mapping[str, Pipe | None],
+    pipes: Iterable[Pipe | None],
     types: Mapping[str, FieldType],
     report: Report,
 ) -> None:
-    """Reports every input of the graph, which is the slice to be fed, that these fields cannot
-    feed: unknown fields, dtypes and shapes that do not fit."""
-    for name, value in graph.inputs.items():
-        pipe = pipes[name]
+    """Reports every pipe that cannot be fed from these fields: unknown fields, dtypes and shapes
+    that do not fit the input."""
+    for pipe in pipes:
         if pipe is None:
             continue
+        name, type = pipe.input, graph.inputs[pipe.input].type
         if pipe.field in types:
-            reason = _misfit(pipe, types[pipe.field], value.type)
+            reason = _misfit(pipe, types[pipe.field], type)
             if reason is not None:
-                report.add(
-                    FieldDoesNotFit(pipe.span, name, str(value.type), pipe.field, reason)
-                )
+                report.add(FieldDoesNotFit(pipe.span, name, str(type), pipe.field, reason))
         elif pipe.span is None:
             report.add(NotFed(None, name, tuple(types)))
         else:

@@ -33,6 +33,8 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
     if magic != 0x0800 + rank:
         raise Refused(Damaged(str(path), f"it begins with the number 0x{magic:08x}",
                               f"0x{0x0800 + rank:08x}, an idx file of bytes with {rank} axes"))
+    if not prod(sizes):
+        raise Refused(Damaged(str(path), f"it is empty: {tuple(sizes)}", "rows of some size"))
     if prod(sizes) != len(content) - start:
         shape = " x ".join(f"{size:,}" for size in sizes)
         raise Refused(Damaged(str(path), f"{len(content) - start:,} bytes follow its header",

@@ -197,7 +197,172 @@ class Unexpected(Problem):
         expected = alternatives(self.expected)
         message = f"expected {expected}, found {self.found}"
         opened = self.opened and Mark(self.opened, "opened here")
-        return self.say(message, Mark(self.span, f"expected {expected}"), opened, notes=self.notes)
+        return self.say(message, self.span, opened, notes=self.notes)
+
+
+@dataclass(frozen=True)
+class MissingExpression(Problem):
+    """An expression is missing.
+
+    An operator, a `=`, a `->` or a keyword such as `return` has nothing behind it, and the next
+    line begins something new:
+
+        x =
+        return x
+    """
+
+    code: ClassVar[str] = "N111"
+    span: Span  # what needs an expression behind it
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"an expression is missing after `{self.span.text}`", self.span)
+
+
+@dataclass(frozen=True)
+class Unclosed(Problem):
+    """A bracket is never closed.
+
+    The mark is on the bracket that has no partner, as far as the indentation tells; the file
+    ends, or the next declaration begins, before it is closed.
+    """
+
+    code: ClassVar[str] = "N112"
+    span: Span
+    closing: str
+    before: Span | None = None  # where it should have been closed at the latest
+
+    def describe(self) -> Diagnostic:
+        before = self.before and Mark(self.before, f"`{self.closing}` is missing before this")
+        message = f"this `{self.span.text}` is never closed"
+        return self.say(message, self.span, before)
+
+
+@dataclass(frozen=True)
+class Unopened(Problem):
+    """A closing bracket has no partner.
+
+    Nothing is open that this bracket could close: it is one too many, or of the wrong kind, or
+    its opening bracket was lost. When a `}` too many ends a layer early, what follows stands
+    outside every declaration.
+    """
+
+    code: ClassVar[str] = "N113"
+    span: Span
+    opened: Span | None = None  # what is open instead, or what it ends too early
+    early: bool = False
+
+    def describe(self) -> Diagnostic:
+        bracket = self.span.text
+        if self.early:
+            opened = self.opened and Mark(self.opened, "what it ends begins here")
+            message = f"this `{bracket}` ends more than it should"
+            return self.say(message, self.span, opened, suggestion="delete one `}`")
+        if self.opened:
+            message = f"`{bracket}` does not close `{self.opened.text}`"
+            return self.say(message, self.span, Mark(self.opened, "opened here"))
+        return self.say(f"this `{bracket}` closes nothing", self.span, suggestion="delete it")
+
+
+@dataclass(frozen=True)
+class Misspelled(Problem):
+    """A word looks like a misspelled keyword.
+
+    A statement or declaration begins with a keyword, and this word is close to one:
+
+        modle LeNet { … }              # model
+    """
+
+    code: ClassVar[str] = "N114"
+    span: Span
+    keyword: str
+
+    def describe(self) -> Diagnostic:
+        message = f"`{self.span.text}` is not a keyword"
+        return self.say(message, self.span, suggestion=f"did you mean `{self.keyword}`?")
+
+
+@dataclass(frozen=True)
+class ReservedWord(Problem):
+    """A keyword is used as a name.
+
+    Keywords name nothing, so that a reader and the parser see at once what a line is. They may
+    be labels (`input: conv{8}`) and stand after a dot (`net.loss`).
+
+    Choose another name; `loss_` will do.
+    """
+
+    code: ClassVar[str] = "N115"
+    span: Span
+    form: str | None = None  # how the keyword is used
+
+    def describe(self) -> Diagnostic:
+        word = self.span.text
+        notes = (f"`{word}` is used like this: `{self.form}`",) if self.form else ()
+        message = f"`{word}` is a keyword and cannot be a name"
+        return self.say(message, self.span, notes=notes, suggestion=f"call it `{word}_`")
+
+
+@dataclass(frozen=True)
+class BadEdition(Problem):
+    """The language edition is unknown, or not the first thing in the file.
+
+    `net 1` says which edition of the language a file is written in. It stands on the first line
+    that is not a comment. This netdsl reads edition 1.
+    """
+
+    code: ClassVar[str] = "N116"
+    span: Span
+    late: bool = False
+
+    def describe(self) -> Diagnostic:
+        if self.late:
+            return self.say("the edition is not the first thing in the file", self.span)
+        message = f"edition {self.span.text} is not known"
+        return self.say(message, self.span, suggestion="write `net 1`")
+
+
+@dataclass(frozen=True)
+class BodyBegin(Problem):
+    """A model's body does not begin with what the model holds.
+
+    The first statement after `model Name {` is an `input`, `state`, `parameter` or `assert`.
+    That is how a body is told from attributes, which stand in braces too:
+
+        model Name{classes = 10} {
+            input image: f32[B, 1, 28, 28]
+            …
+        }
+    """
+
+    code: ClassVar[str] = "N117"
+    span: Span
+    brace: Span
+
+    def describe(self) -> Diagnostic:
+        return self.say(
+            "a model's body begins with `input`, `state`, `parameter` or `assert`",
+            Mark(self.span, "so this was read as an attribute"),
+            Mark(self.brace, "the body begins here"),
+            suggestion="move the inputs to the top of the body",
+        )
+
+
+@dataclass(frozen=True)
+class ChainedComparison(Problem):
+    """Two comparisons follow each other.
+
+    `a < b < c` has no meaning here; say which two comparisons must hold:
+
+        a < b and b < c
+    """
+
+    code: ClassVar[str] = "N118"
+    span: Span
+    meant: str
+
+    def describe(self) -> Diagnostic:
+        message = "comparisons do not chain"
+        return self.say(message, self.span, suggestion=f"write `{self.meant}`")
 
 
 def alternatives(words: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ from lark import Token
 from netdsl.diagnostics import Problem
 from netdsl.diagnostics.syntax import BadNumber, TooDeep
 from netdsl.language import ast
+from netdsl.language.words import CLOSED_BY, CLOSING
 from netdsl.source import Source, Span
 
 MOST_TOKENS = 1_000_000
@@ -18,8 +19,6 @@ MOST_BRACKETS = 100  # one in another
 MOST_LEVELS = 150  # nodes from a declaration down; a walk may use six frames for each
 MOST_DIGITS = 400  # of a number written out; float64 needs 309
 
-OPENING = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
-CLOSING = frozenset(OPENING.values())
 
 
 def overlong_numbers(source: Source, tokens: list[Token]) -> Iterator[Problem]:
@@ -40,7 +39,7 @@ def _digits(text: str) -> int:
 def deepest_bracket(source: Source, tokens: list[Token]) -> Problem | None:
     depth = 0
     for token in tokens:
-        if token.type in OPENING:
+        if token.type in CLOSED_BY:
             depth += 1
             if depth > MOST_BRACKETS:
                 return TooDeep(Span(source, token.start_pos, token.end_pos), MOST_BRACKETS)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from netdsl.ir.dim import Dim
+from netdsl.ir.dim import Dim, Expr
 from netdsl.ir.op import Attrs, Op
 from netdsl.ir.tensor import NUMPY_DTYPES, TensorType
 
@@ -35,11 +35,19 @@ def full_gradient(emit, node, g):
 
 
 def full_onnx(emit, node):
-    if any(not isinstance(dim, int) for dim in node.attrs.shape):
-        value = full_kernel(FullAttrs(node.attrs.value, (1,), node.attrs.dtype))
-        emit("ConstantOfShape", [emit.shape(node.attrs.shape)], node.outputs, value=value)
+    a = node.attrs
+    if isinstance(a.value, Expr):
+        number = emit.temporary(TensorType(a.dtype, (1,)))
+        emit("Cast", [emit.shape((a.value,))], [number], to=emit.dtype(a.dtype))
+        if a.shape:
+            emit("Expand", [number, emit.shape(a.shape)], node.outputs)
+        else:
+            emit("Squeeze", [number], node.outputs)
+    elif a.shape:
+        value = full_kernel(FullAttrs(a.value, (1,), a.dtype))
+        emit("ConstantOfShape", [emit.shape(a.shape)], node.outputs, value=value)
     else:
-        emit("Identity", [emit.constant(full_kernel(node.attrs))], node.outputs)
+        emit("Identity", [emit.constant(full_kernel(a))], node.outputs)
 
 
 full = Op(

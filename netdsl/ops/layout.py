@@ -31,8 +31,10 @@ def reshape_gradient(emit: Emitter, node, g: Value):
 
 
 def reshape_onnx(emit, node):
-    emit("Reshape", [node.inputs[0], emit.shape(node.attrs.shape, node.inputs[0].shape)],
-         node.outputs)
+    x, shape = node.inputs[0], node.attrs.shape
+    if 0 in shape:  # an empty tensor: 0 is a size here, where it else copies the operand's
+        return emit("Reshape", [x, emit.shape(shape)], node.outputs, allowzero=1)
+    emit("Reshape", [x, emit.shape(shape, like=x.shape)], node.outputs)
 
 
 reshape = Op(

@@ -156,13 +156,17 @@ def average_pool_gradient(emit: Emitter, node, g: Value):
     )
 
 
+def average_pool_onnx(emit, node):
+    if any(step != 1 for step in node.attrs.dilation):
+        emit.refuse("AveragePool has no dilation before opset 19")
+    emit("AveragePool", node.inputs, node.outputs,
+         count_include_pad=int(node.attrs.count_pad), **pool_onnx_attrs(node.attrs))
+
+
 average_pool = Op(
     name="average_pool", inputs=("x",), attrs=AveragePoolAttrs,
     shape=pool_shape, kernel=average_pool_kernel, gradient=average_pool_gradient,
-    onnx=lambda emit, node: emit(
-        "AveragePool", node.inputs, node.outputs,
-        count_include_pad=int(node.attrs.count_pad), **pool_onnx_attrs(node.attrs),
-    ),
+    onnx=average_pool_onnx,
     doc="The average of each window.",
 )
 

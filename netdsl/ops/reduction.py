@@ -135,11 +135,17 @@ def expand_gradient(emit: Emitter, node, g: Value):
 
 def expand_onnx(emit, node):
     a, x = node.attrs, node.inputs[0]
+    wide = with_axes(a, x.shape)
+    # Expand broadcasts both ways: 1 asks for the size that is there
+    target = tuple(1 if have == want else want for have, want in zip(wide, a.shape))
     if a.axes:
-        wide = emit.temporary(TensorType(x.dtype, with_axes(a, x.shape)))
-        emit("Unsqueeze", [x, emit.constant(np.array(a.axes, np.int64))], [wide])
-        x = wide
-    emit("Expand", [x, emit.shape(a.shape)], node.outputs)
+        axes = emit.constant(np.array(a.axes, np.int64))
+        if all(dim == 1 for dim in target):
+            return emit("Unsqueeze", [x, axes], node.outputs)
+        x_wide = emit.temporary(TensorType(x.dtype, wide))
+        emit("Unsqueeze", [x, axes], [x_wide])
+        x = x_wide
+    emit("Expand", [x, emit.shape(target)], node.outputs)
 
 
 expand = Op(

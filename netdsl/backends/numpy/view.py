@@ -75,9 +75,29 @@ class View:
             tuple(self.strides[i] for i in axes), self.offset,
         )
 
-    def slice(self, axis: int, start: int, stop: int) -> View:
-        shape = (*self.shape[:axis], stop - start, *self.shape[axis + 1 :])
-        return View(self.buffer, shape, self.strides, self.offset + start * self.strides[axis])
+    def slice(self, axis: int, start: int, stop: int, step: int = 1) -> View:
+        count = len(range(start, stop, step))
+        shape = (*self.shape[:axis], count, *self.shape[axis + 1 :])
+        strides = (*self.strides[:axis], self.strides[axis] * step, *self.strides[axis + 1 :])
+        return View(self.buffer, shape, strides, self.offset + start * self.strides[axis])
+
+    def rows(self, start: int, stop: int) -> View:
+        """The part `start..stop` of the first axis."""
+        return self.slice(0, start, stop)
+
+    def at(self, axis: int, index: int) -> View:
+        """One place of an axis, which is dropped."""
+        part = self.slice(axis, index, index + 1)
+        return View(
+            self.buffer, self.shape[:axis] + self.shape[axis + 1 :],
+            self.strides[:axis] + self.strides[axis + 1 :], part.offset,
+        )
+
+    def flip(self, *axes: int) -> View:
+        """With these axes read backwards."""
+        offset = self.offset + sum((self.shape[i] - 1) * self.strides[i] for i in axes)
+        strides = tuple(-s if i in axes else s for i, s in enumerate(self.strides))
+        return View(self.buffer, self.shape, strides, offset)
 
     def expand(self, shape: Shape, axes: Shape = ()) -> View:
         """Repeated along axes of size 1 and along `axes` of `shape`, which it lacks."""

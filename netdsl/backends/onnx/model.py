@@ -14,6 +14,7 @@ from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.onnx import NoOnnxForm, NothingToExport, UnsupportedOpset
 from netdsl.ir.graph import Graph
 from netdsl.ir.op import NotDefined
+from netdsl.rewrite.deduplicate import deduplicate
 from netdsl.rewrite.fold_batch_norm import fold_batch_norm as folded
 from netdsl.weights.fit import fit
 
@@ -45,6 +46,7 @@ def prepared(
     if not graph.outputs:
         raise Refused(NothingToExport(graph.name))
     fitted = fit(weights, graph.variables, "the weights given", exact=False)
+    graph = deduplicate(graph)
     return folded(graph, fitted) if fold_batch_norm else (graph, fitted)
 
 

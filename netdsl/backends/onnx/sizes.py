@@ -11,7 +11,9 @@ from itertools import groupby
 
 import numpy as np
 
-from netdsl.ir.dim import Dim, Quotient, Symbol, bounds, symbol
+from netdsl.ir.dim import (
+    Dim, Quotient, Symbol, bounds, free_symbols, substitute, symbol,
+)
 from netdsl.ir.graph import Value
 from netdsl.ir.op import NotDefined
 from netdsl.ir.tensor import TensorType
@@ -80,11 +82,23 @@ class Sizes:
         return self._made[atom]
 
     def _symbol(self, atom: Symbol) -> str:
-        for name, value in self._inputs.items():
-            for axis, dim in enumerate(value.shape):
-                if dim == symbol(atom.name):
-                    return self._place("Shape", [name], atom.name, start=axis, end=axis + 1)
-        raise NotDefined("size", "onnx", f"no input of the slice has an axis of size {atom}")
+        """From the input axis that says it most directly: B itself, else a·B + c."""
+        b = symbol(atom.name)
+        axes = (
+            (dim, axis, name)
+            for name, value in self._inputs.items() for axis, dim in enumerate(value.shape)
+            if free_symbols(dim) == {atom.name}
+        )
+        for dim, axis, name in sorted(axes, key=lambda entry: entry[0] != b):
+            slope = substitute(dim, {atom.name: 2}) - substitute(dim, {atom.name: 1})
+            offset = dim - slope * b
+            if not isinstance(offset, int):
+                continue
+            found = self._place("Shape", [name], str(dim), start=axis, end=axis + 1)
+            if offset:
+                found = self._place("Sub", [found, self._size(offset)], f"{slope} * {atom}")
+            return found if slope == 1 else self._place("Div", [found, self._size(slope)], atom.name)
+        raise NotDefined("size", "onnx", f"no input of the slice determines {atom}")
 
     def _quotient(self, atom: Quotient) -> str:
         numerator, divisor = self._size(atom.numerator), self._size(atom.divisor)

@@ -116,7 +116,7 @@ def difference(found: np.ndarray, expected: np.ndarray) -> float | None:
     finite = np.isfinite(expected)
     if not np.where(finite, np.isfinite(found), found == expected).all():
         return float("inf")
-    scale = np.abs(expected[finite], dtype=np.float64).max(initial=0.0)
+    scale = float(np.abs(expected[finite], dtype=np.float64).max(initial=0.0))
     apart = np.abs(np.subtract(found[finite], expected[finite], dtype=np.float64))
     largest = float(apart.max(initial=0.0))
     if not largest:

@@ -1,0 +1,3 @@
+"""The train program at work: which parameters a step moves (`coverage`), how (`optimizers`,
+`schedules`), one step (`trainer`), many (`loop`), and what came of it (`evaluate`,
+`checkpoints`). Nothing here prints; an `Observer` is told what happens."""

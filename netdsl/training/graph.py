@@ -1,0 +1,166 @@
+"""The training graph: losses, their gradients and the optimisers' updates in one graph, which is
+checked, planned and run like any other.
+
+Names that a model cannot have begin with or hold "@": the learning rate of the i-th `minimize` is
+the input `@rate.i`, the count of steps the variable `@step`, an optimiser's memory
+`stem.conv.weight@momentum`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from netdsl.autodiff import differentiate
+from netdsl.diagnostics import Report
+from netdsl.diagnostics.program import (
+    LossNotScalar,
+    NothingMinimised,
+    NothingToTrain,
+    NotYetTrained,
+    UnknownLoss,
+)
+from netdsl.ir.graph import Emitter, Graph, Initializer, Node, Value, Variable
+from netdsl.ir.program import Minimize, Step, TrainProgram
+from netdsl.ir.tensor import TensorType
+from netdsl.ops.constant import full
+from netdsl.ops.elementwise import add
+from netdsl.rewrite.phases import train
+from netdsl.rewrite.rebuild import prune, rebuild
+from netdsl.training.coverage import REST, Coverage, cover, covers
+from netdsl.training.optimizers import OPTIMIZERS, Optimizer
+
+STEP = "@step"
+
+
+def rate_input(number: int) -> str:
+    """The input that holds the learning rate of a step's `minimize`, counted from 0."""
+    return f"@rate.{number}"
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What a program trains: `slice` is what its losses need, frozen layers in inference mode."""
+
+    slice: Graph
+    minimize: tuple[Minimize, ...]
+    optimizers: tuple[Optimizer, ...]
+    coverage: Coverage
+
+
+def plan_training(graph: Graph, program: TrainProgram, report: Report) -> Plan | None:
+    """The plan of a program for a whole model, or None with the reasons in `report`."""
+    step = _only_step(program, report)
+    if step is None or not _losses_fit(graph, step, report):
+        return None
+    optimizers = [OPTIMIZERS.bind(each.optimizer, report) for each in step.minimize]
+    whole = train(graph, [each.loss for each in step.minimize])
+    coverage = cover(program, step.minimize, whole.parameters, graph.parameters, report)
+    for each, names in zip(step.minimize, coverage.trained):
+        if not names and not report.has_errors:
+            report.add(NothingToTrain(each.span, each.loss))
+    if None in optimizers or report.has_errors:
+        return None
+    settled = settle_frozen(whole, program, coverage.frozen)
+    return Plan(settled, step.minimize, tuple(optimizers), coverage)
+
+
+def _only_step(program: TrainProgram, report: Report) -> Step | None:
+    if not program.steps or not all(step.minimize for step in program.steps):
+        report.add(NothingMinimised(program.span))
+        return None
+    step = program.steps[0]
+    span = step.minimize[0].span
+    if len(program.steps) > 1:
+        report.add(NotYetTrained(span, "several steps"))
+        return None
+    if step.every != 1:
+        report.add(NotYetTrained(span, "`every`"))
+        return None
+    return step
+
+
+def _losses_fit(graph: Graph, step: Step, report: Report) -> bool:
+    fit = True
+    for each in step.minimize:
+        loss = graph.losses.get(each.loss)
+        if loss is None:
+            report.add(UnknownLoss(each.span, each.loss, tuple(graph.losses)))
+        elif loss.shape:
+            report.add(LossNotScalar(each.span, each.loss, str(loss.type)))
+        fit = fit and loss is not None and not loss.shape
+    return fit
+
+
+def settle_frozen(graph: Graph, program: TrainProgram, frozen: frozenset[str]) -> Graph:
+    """The graph with frozen layers in inference mode: dropout gone, statistics fixed. These are
+    the nodes under a label path after `freeze`, and those whose parameters are all frozen."""
+    if not frozen:
+        return graph
+    held = {graph.variables[name].value for name in frozen}
+    parameters = {variable.value for variable in graph.parameters.values()}
+    patterns = [pattern for pattern in program.freeze if pattern != REST]
+
+    def settled(node: Node, inputs: tuple[Value | None, ...], emit: Emitter):
+        own = {value for value in node.inputs if value in parameters}
+        below = any(covers(pattern, node.path) for pattern in patterns)
+        if node.op.inference is None or not (below or (own and own <= held)):
+            return None
+        stand_in = Node(node.op, inputs, node.attrs, (), node.path, node.span)
+        made = node.op.inference(emit, stand_in)
+        return made if isinstance(made, tuple) else (made,)
+
+    fixed = rebuild(graph, settled)
+    moving = {n: v for n, v in fixed.updates.items() if v is not fixed.variables[n].value}
+    return prune(replace(fixed, updates=moving))
+
+
+def training_graph(plan: Plan) -> Graph:
+    """The slice with learning rates among its inputs, slots and step count among its variables, and
+    the next value of everything that moves among its updates. Losses stay."""
+    graph = plan.slice
+    counter = _variable(STEP, TensorType("i64", ()))
+    emit = Emitter()
+    step = emit(add, counter.value, emit(full, value=1, dtype="i64"))
+    graph = replace(
+        graph,
+        nodes=(*graph.nodes, *emit.nodes),
+        variables={**graph.variables, STEP: counter},
+        updates={**graph.updates, STEP: step},
+    )
+    for loss in dict.fromkeys(each.loss for each in plan.minimize):
+        graph = _descend(graph, plan, loss, step)
+    return graph
+
+
+def _descend(graph: Graph, plan: Plan, loss: str, step: Value) -> Graph:
+    """The graph with the updates of every `minimize` of one loss: they share a backward pass."""
+    numbers = [i for i, each in enumerate(plan.minimize) if each.loss == loss]
+    trained = {name: i for i in numbers for name in plan.coverage.trained[i]}
+    graph = differentiate(graph, [loss], trained)
+    rates = {rate_input(i): _leaf(rate_input(i), TensorType("f32", ())) for i in numbers}
+    variables, updates = dict(graph.variables), dict(graph.updates)
+    emit = Emitter()
+    emit.nodes.extend(graph.nodes)
+    for name, number in trained.items():
+        parameter, optimizer = graph.variables[name], plan.optimizers[number]
+        memory = {slot: _variable(f"{name}@{slot}", parameter.type) for slot in optimizer.slots}
+        emit.path, emit.span = name.rpartition(".")[0], parameter.span
+        updates[name], following = optimizer.update(
+            emit, parameter.value, graph.gradients[name], rates[rate_input(number)], step,
+            {slot: variable.value for slot, variable in memory.items()},
+        )
+        for slot, variable in memory.items():
+            variables[variable.name], updates[variable.name] = variable, following[slot]
+    return replace(
+        graph, nodes=tuple(emit.nodes), inputs={**graph.inputs, **rates}, variables=variables,
+        updates=updates, gradients={},
+    )
+
+
+def _variable(name: str, type: TensorType) -> Variable:
+    return Variable(name, "slot", _leaf(name, type), Initializer("zeros"))
+
+
+def _leaf(name: str, type: TensorType) -> Value:
+    return Value(type, name=name)
+

@@ -1,0 +1,88 @@
+"""Optimisers: rows that emit the update of one parameter.
+
+To add one, write its operation in `ops/update.py`, then a frozen dataclass after `Optimizer` here,
+and enter it into `OPTIMIZERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from netdsl.ir.graph import Emitter, Value
+from netdsl.ops.update import adam, sgd
+from netdsl.registry import BelowOne, Flag, NotNegative, Positive, Table, TwoBelowOne
+from netdsl.training.schedules import Rate
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Base of the rows. `lr` is the learning rate."""
+
+    lr: Rate
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of the memory kept for each parameter. A slot has the parameter's type and begins
+        as zeros."""
+        return ()
+
+    def update(
+        self, emit: Emitter, parameter: Value, gradient: Value, rate: Value, step: Value,
+        slots: Mapping[str, Value],
+    ) -> tuple[Value, dict[str, Value]]:
+        """Emits the next parameter and the next of each slot. `rate` is the learning rate of the
+        step, f32[]; `step` is i64[] and counts from 1."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Sgd(Optimizer):
+    """Stochastic gradient descent; `momentum` keeps a velocity, `nesterov` looks ahead along it,
+    `weight_decay` adds that multiple of the parameter to its gradient. As PyTorch's SGD."""
+
+    momentum: BelowOne = 0.0
+    weight_decay: NotNegative = 0.0
+    nesterov: Flag = False
+
+    def __post_init__(self) -> None:
+        if self.nesterov and not self.momentum:
+            raise ValueError("`nesterov` needs a `momentum` above 0")
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("momentum",) if self.momentum else ()
+
+    def update(self, emit, parameter, gradient, rate, step, slots):
+        settings = {"momentum": self.momentum, "weight_decay": self.weight_decay,
+                    "nesterov": self.nesterov}
+        velocity = slots.get("momentum")
+        if velocity is None:
+            return emit(sgd, parameter, gradient, rate, None, **settings), {}
+        following, velocity = emit(sgd, parameter, gradient, rate, velocity, **settings)
+        return following, {"momentum": velocity}
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015): steps scaled by running means of the gradient and its square.
+    `weight_decay` adds that multiple of the parameter to its gradient. As PyTorch's Adam."""
+
+    betas: TwoBelowOne = (0.9, 0.999)
+    eps: Positive = 1e-8
+    weight_decay: NotNegative = 0.0
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("mean", "square")
+
+    def update(self, emit, parameter, gradient, rate, step, slots):
+        following, mean, square = emit(
+            adam, parameter, gradient, rate, slots["mean"], slots["square"], step,
+            beta1=self.betas[0], beta2=self.betas[1], eps=self.eps,
+            weight_decay=self.weight_decay,
+        )
+        return following, {"mean": mean, "square": square}
+
+
+OPTIMIZERS = Table("optimiser", {"sgd": Sgd, "adam": Adam})

@@ -1,0 +1,99 @@
+"""One training step after another: weights, optimiser memory, and the graph that moves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from netdsl.backends.numpy import Runner
+from netdsl.diagnostics import Refused, Report
+from netdsl.diagnostics.program import CountsEpochs
+from netdsl.ir.graph import Graph
+from netdsl.ir.program import TrainProgram
+from netdsl.layers.initializers import initialize
+from netdsl.training.graph import STEP, plan_training, rate_input, training_graph
+from netdsl.weights import fit
+
+Arrays = dict[str, np.ndarray]
+
+
+class Trainer:
+    """A model in training.
+
+    `graph` is the whole model. `weights` hold every parameter and buffer by name and are copied;
+    None: freshly initialised from `seed`, which also seeds dropout. Schedules need to know
+    `steps_per_epoch` and `epochs`. Raises Refused for a program or weights that do not fit.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        program: TrainProgram,
+        weights: Mapping[str, np.ndarray] | None = None,
+        seed: int = 0,
+        *,
+        steps_per_epoch: int | None = None,
+        epochs: int | None = None,
+    ):
+        report = Report()
+        plan = plan_training(graph, program, report)
+        if plan is None:
+            raise Refused(*report.problems)
+        for each, optimizer in zip(plan.minimize, plan.optimizers):
+            if optimizer.lr.counts_epochs and steps_per_epoch is None:
+                raise Refused(CountsEpochs(each.optimizer.span))
+        self.seed = seed
+        self.graph = training_graph(plan)
+        self._schedules = [optimizer.lr for optimizer in plan.optimizers]
+        self._per_epoch = steps_per_epoch or 0
+        self._steps = self._per_epoch * (program.epochs if epochs is None else epochs)
+        if weights is None:
+            weights = initialize(graph, seed)
+        slots = {name: v for name, v in self.graph.variables.items() if v.kind == "slot"}
+        self._model, self._declared = tuple(graph.variables), {**graph.variables, **slots}
+        begun = {n: np.zeros(v.type.shape, v.type.numpy_dtype) for n, v in slots.items()}
+        given = fit(weights, graph.variables, "the weights")
+        self._variables: Arrays = {
+            name: np.array(array, order="C") for name, array in {**given, **begun}.items()
+        }
+        self._runner = Runner(self.graph, self._variables)
+
+    @property
+    def step_count(self) -> int:
+        """Steps made so far."""
+        return int(self._variables[STEP])
+
+    @property
+    def weights(self) -> Arrays:
+        """Parameters and buffers by name: the arrays that the next step changes in place."""
+        return {name: self._variables[name] for name in self._model}
+
+    @property
+    def state(self) -> Arrays:
+        """Everything that training goes on from: `weights`, optimiser memory, the step count. The
+        arrays are those that the next step changes in place."""
+        return dict(self._variables)
+
+    def restore(self, state: Mapping[str, np.ndarray], origin: str = "the state") -> None:
+        """Go on from an earlier `state`. Raises Refused when it is of another model or program."""
+        for name, array in fit(state, self._declared, origin).items():
+            self._variables[name][...] = array
+
+    def rates(self) -> dict[str, float]:
+        """The learning rate of the next step for each `minimize`, by its input of the graph."""
+        step = min(self.step_count, max(self._steps - 1, 0))  # past the end the last rate stays
+        return {
+            rate_input(i): schedule.value(step, self._steps, self._per_epoch)
+            for i, schedule in enumerate(self._schedules)
+        }
+
+    def step(self, batch: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """One step on a batch of model inputs by name; those that no minimised loss needs may be
+        there too. Returns the minimised losses before the step. Raises Refused for inputs that do
+        not fit."""
+        fed = {name: array for name, array in batch.items() if name in self.graph.inputs}
+        for name, rate in self.rates().items():
+            fed[name] = np.asarray(rate, self.graph.inputs[name].type.numpy_dtype)
+        losses = self._runner.run(fed, key=(self.seed, self.step_count)).losses
+        return {name: float(value) for name, value in losses.items()}
