@@ -34,7 +34,7 @@ STAGES = (
     ("plan", "netdsl.build.training", "program_of", "Module -> TrainProgram"),
     ("slice", "netdsl.rewrite.phases", "phase", "Graph -> Graph of one phase"),
     ("differentiate", "netdsl.autodiff", "differentiate", "Graph -> Graph with gradients"),
-    ("optimise", "netdsl.training.optimizers", "training_graph", "Graph -> Graph with updates"),
+    ("optimise", "netdsl.training.graph", "training_graph", "Graph -> Graph with updates"),
     ("lower", "netdsl.backends.numpy", "compile_program", "Graph -> NumPy Program"),
     ("export", "netdsl.backends.onnx", "to_model", "Graph, weights -> ONNX model"),
 )
@@ -77,13 +77,8 @@ def build(
 
     Raises Refused with everything in `report` when any of it is an error.
     """
-    from netdsl.training.check import check_program
-
     graph = build_model(definition, report, dict(attributes or {}))
     program = program_of(module, definition, report, settings)
-    if graph is not None and program is not None:
-        for problem in check_program(graph, program):
-            report.add(problem)
     report.stop_on_errors()
     return Built(definition, graph, program)
 

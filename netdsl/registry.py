@@ -16,7 +16,7 @@ from math import inf, isfinite
 from typing import Annotated, Any, get_args, get_type_hints
 
 from netdsl.diagnostics import Refused, Report
-from netdsl.diagnostics.program import (
+from netdsl.diagnostics.rows import (
     ArgumentsDisagree,
     MissingArgument,
     TooManyArguments,

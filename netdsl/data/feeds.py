@@ -17,15 +17,16 @@ from netdsl.data.dataset import Field, FieldType
 from netdsl.data.draws import Draws
 from netdsl.data.transforms import TRANSFORMS, RowShape, Transform
 from netdsl.diagnostics import Report
-from netdsl.diagnostics.data import (
+from netdsl.diagnostics.program import (
     FedTwice,
     FieldDoesNotFit,
     NotAnInput,
     NotFed,
+    NotYetTrained,
     UnknownField,
     UnknownPhase,
 )
-from netdsl.diagnostics.program import BrokenChain, NotYetTrained
+from netdsl.diagnostics.rows import BrokenChain
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import Feed, Flow, Recipe, Reference, Stage
 from netdsl.ir.tensor import TensorType, show_shape

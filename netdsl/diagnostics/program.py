@@ -1,4 +1,4 @@
-"""Problems of train programs and of training itself: codes N4xx."""
+"""Problems of train programs: losses, parameters, settings, feeds: codes N41x to N44x."""
 
 from __future__ import annotations
 
@@ -8,140 +8,6 @@ from netdsl.diagnostics import Diagnostic, Mark, Problem
 from netdsl.diagnostics.names import listed
 from netdsl.diagnostics.suggest import did_you_mean
 from netdsl.source import Span
-
-# ------------------------------------------------------------------ rows and their arguments
-
-
-@dataclass(frozen=True)
-class UnknownRow(Problem):
-    """A data source, transform, optimiser or schedule that does not exist.
-
-        minimize ce with addam(lr = 1e-3)      # did you mean `adam`?
-
-    The message lists those that this version has.
-    """
-
-    code = "N401"
-    span: Span | None
-    sort: str
-    name: str
-    known: tuple[str, ...]
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"there is no {self.sort} called `{self.name}`", self.span,
-                        notes=[f"there are {listed(self.known)}"],
-                        suggestion=did_you_mean(self.name, self.known))
-
-
-@dataclass(frozen=True)
-class UnknownArgument(Problem):
-    """An argument that the source, transform, optimiser or schedule does not have.
-
-        sgd(lr = 0.1, momentun = 0.9)          # did you mean `momentum`?
-    """
-
-    code = "N402"
-    span: Span | None
-    of: str
-    name: str
-    known: tuple[str, ...]
-
-    def describe(self) -> Diagnostic:
-        has = f"it has {listed(self.known)}" if self.known else "it has none"
-        return self.say(f"`{self.of}` has no argument `{self.name}`", self.span, notes=[has],
-                        suggestion=did_you_mean(self.name, self.known))
-
-
-@dataclass(frozen=True)
-class MissingArgument(Problem):
-    """An argument without a default was not given.
-
-        minimize ce with sgd(momentum = 0.9)   # `lr` has no default: sgd(lr = 0.1, …)
-    """
-
-    code = "N403"
-    span: Span | None
-    of: str
-    name: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"`{self.of}` needs `{self.name}`", self.span,
-                        suggestion=f"give it: `{self.name} = …`")
-
-
-@dataclass(frozen=True)
-class TooManyArguments(Problem):
-    """More arguments in a row than there are places for.
-
-        cosine(0.1, 0.0, 90)                   # cosine takes `peak` and `floor`
-
-    Some arguments are given by name alone, such as `take` of every data source.
-    """
-
-    code = "N404"
-    span: Span | None
-    of: str
-    places: tuple[str, ...]
-
-    def describe(self) -> Diagnostic:
-        takes = listed(self.places) if self.places else "no arguments without a name"
-        return self.say(f"`{self.of}` takes {takes}, and more were given", self.span)
-
-
-@dataclass(frozen=True)
-class WrongArgument(Problem):
-    """An argument of the wrong kind, or outside its range.
-
-        sgd(lr = -0.1)                         # a learning rate is a number of at least 0
-        random_crop(pad = 2.5)                 # a whole number
-    """
-
-    code = "N405"
-    span: Span | None
-    of: str
-    name: str
-    given: str
-    expected: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"`{self.name}` of `{self.of}` must be {self.expected}, not {self.given}",
-                        self.span)
-
-
-@dataclass(frozen=True)
-class ArgumentsDisagree(Problem):
-    """Arguments that are fine one by one and do not go together.
-
-        sgd(lr = 0.1, nesterov = true)         # Nesterov's step needs a momentum
-    """
-
-    code = "N406"
-    span: Span | None
-    of: str
-    reason: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"the arguments of `{self.of}` do not fit: {self.reason}", self.span)
-
-
-@dataclass(frozen=True)
-class BrokenChain(Problem):
-    """A chain of stages that does not make what is needed.
-
-    A feed starts with a field of the data and goes on with transforms; a schedule is one schedule,
-    or `warmup` followed by one:
-
-        feed image = image -> random_flip() when training -> normalize(mean = 0.5, std = 0.5)
-        lr = warmup(5) -> cosine(0.1)
-    """
-
-    code = "N407"
-    span: Span | None
-    reason: str
-    suggestion: str | None = None
-
-    def describe(self) -> Diagnostic:
-        return self.say(self.reason, self.span, suggestion=self.suggestion)
 
 
 # ------------------------------------------------------------------ losses and parameters
@@ -335,131 +201,110 @@ class WrongCount(Problem):
                         self.span)
 
 
-# ------------------------------------------------------------------ running
+# ------------------------------------------------------------------ feeding a model
 
 
 @dataclass(frozen=True)
-class NoData(Problem):
-    """Training or evaluation without data.
+class NotAnInput(Problem):
+    """A `feed` for something that is no input of the model.
 
-        data digits()                                  # in the train program
-        netdsl train FILE --data fashion_mnist:DIR     # or on the command line
+        feed imgae = image -> random_flip()    # did you mean `image`?
     """
 
-    code = "N451"
+    code = "N441"
     span: Span | None
+    name: str
+    known: tuple[str, ...]
 
     def describe(self) -> Diagnostic:
-        return self.say("there is no data to work on", self.span,
-                        suggestion="add `data digits()` to the train program, or give `--data`")
+        return self.say(f"the model has no input `{self.name}`", self.span,
+                        notes=[f"its inputs are {listed(self.known)}"],
+                        suggestion=did_you_mean(self.name, self.known))
 
 
 @dataclass(frozen=True)
-class CountsEpochs(Problem):
-    """A schedule that depends on the length of the training, which is not known.
+class FedTwice(Problem):
+    """Two `feed` entries for one input."""
 
-    `cosine`, `warmup` and the like count epochs. A trainer that is stepped by hand must be told
-    how many steps an epoch has: `trainer(…, steps_per_epoch = 100)`.
-    """
-
-    code = "N452"
+    code = "N442"
     span: Span | None
+    name: str
 
     def describe(self) -> Diagnostic:
-        return self.say("this learning rate follows epochs, and how many steps an epoch has is "
-                        "not known", self.span,
-                        suggestion="give `steps_per_epoch`, or use a constant learning rate")
+        return self.say(f"the input `{self.name}` is fed twice", self.span)
 
 
 @dataclass(frozen=True)
-class LossNotFinite(Problem):
-    """The loss became NaN or infinite, and training stopped.
+class NotFed(Problem):
+    """An input that training or validation needs and nothing feeds.
 
-    From here on every weight would be NaN. The usual causes: a learning rate that is too high, a
-    logarithm or root of 0, a division by 0, data that hold NaN. What was saved after the last whole
-    epoch is sound.
+    A field of the data feeds the input of the same name; others are said:
+
+        feed a = image -> random_flip()
     """
 
-    code = "N461"
+    code = "N443"
     span: Span | None
-    loss: str
-    value: float
-    epoch: int
-    batch: int
+    name: str
+    fields: tuple[str, ...]
 
     def describe(self) -> Diagnostic:
-        return self.say(f"the loss `{self.loss}` became {self.value} in batch {self.batch} of "
-                        f"epoch {self.epoch}", self.span,
-                        suggestion="try a lower learning rate")
+        return self.say(f"nothing feeds the input `{self.name}`", self.span,
+                        notes=[f"the data have the fields {listed(self.fields)}"],
+                        suggestion=f"name the field: `feed {self.name} = …`")
 
 
 @dataclass(frozen=True)
-class Interrupted(Problem):
-    """Training was stopped by hand.
+class UnknownField(Problem):
+    """A field that the data set does not have.
 
-    Weights and everything needed to go on were saved after the last whole epoch; `--resume` goes
-    on from there as if nothing had happened.
+        feed a = imgae -> random_flip()        # did you mean `image`?
     """
 
-    code = "N462"
-    severity = "note"
-    epochs: int
-    out: str | None
+    code = "N444"
+    span: Span | None
+    name: str
+    known: tuple[str, ...]
 
     def describe(self) -> Diagnostic:
-        after = f"training was stopped after {self.epochs} whole epochs"
-        if self.out is None:
-            return self.say(after, suggestion="give `--out DIR` to be able to go on another time")
-        if not self.epochs:
-            return self.say(f"{after}: nothing was saved")
-        return self.say(f"{after}; they are saved in {self.out}",
-                        suggestion=f"go on with the same command and `--out {self.out} --resume`")
+        return self.say(f"the data have no field `{self.name}`", self.span,
+                        notes=[f"their fields are {listed(self.known)}"],
+                        suggestion=did_you_mean(self.name, self.known))
 
 
 @dataclass(frozen=True)
-class NothingToResume(Problem):
-    """`--resume` without a checkpoint to go on from."""
+class UnknownPhase(Problem):
+    """A condition after `when` in a feed that is neither `training` nor `validating`."""
 
-    code = "N463"
-    folder: str
+    code = "N445"
+    span: Span | None
+    name: str
 
     def describe(self) -> Diagnostic:
-        return self.say(f"there is no checkpoint in {self.folder}",
-                        suggestion="check `--out`, or train without `--resume`")
+        return self.say(f"a feed knows the conditions `training` and `validating`, not "
+                        f"`{self.name}`", self.span,
+                        suggestion=did_you_mean(self.name, ("training", "validating")))
 
 
 @dataclass(frozen=True)
-class AnotherProgram(Problem):
-    """The checkpoint was made by a program or a model that differs from this one.
+class FieldDoesNotFit(Problem):
+    """What a feed makes does not have the type of the input it is for.
 
-    Going on would give weights that neither program would. Undo the change, or begin anew from the
-    weights: `--init DIR/weights.safetensors` without `--resume`. The number of epochs may change.
+        input image: f32[B, 1, 28, 28]         # and the data hold images of 8×8
+
+    Nothing is resized or cast behind your back, except that whole numbers become floats.
     """
 
-    code = "N464"
-    file: str
-    differences: tuple[tuple[str, str, str], ...]  # what, then, now
+    code = "N446"
+    span: Span | None
+    input: str
+    type: str
+    field: str
+    reason: str
 
     def describe(self) -> Diagnostic:
-        notes = [f"{what}: {then} then, {now} now" for what, then, now in self.differences]
-        return self.say(f"{self.file} belongs to a training that differs from this one",
-                        notes=notes, suggestion="undo the change, or use `--init` in place of "
-                                                "`--resume` to begin anew from its weights")
-
-
-@dataclass(frozen=True)
-class NotACheckpoint(Problem):
-    """A file that holds weights and not the rest of what resuming needs.
-
-    `checkpoint.safetensors` holds optimiser memory, epoch and seed besides the weights.
-    """
-
-    code = "N465"
-    file: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"{self.file} is no checkpoint that training can go on from",
-                        suggestion="to begin anew from its weights: `--init` without `--resume`")
+        return self.say(f"the field `{self.field}` does not fit the input "
+                        f"`{self.input}: {self.type}`: {self.reason}", self.span)
 
 
 def _some(parameters: tuple[str, ...]) -> str:

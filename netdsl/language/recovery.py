@@ -1,24 +1,284 @@
-"""After a mistake: say what it is."""
+"""After a syntax mistake: say what it is, mend the tokens or skip to the next statement, go on.
+
+The LALR tables are run by hand, without building anything. `mistakes` holds what is known of
+mistakes; this file knows how to go back to the beginning of a statement and how to skip one.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+from copy import copy
+from dataclasses import dataclass, replace
+
 from lark import Token, UnexpectedToken
+from lark.parsers.lalr_analysis import Shift
 
 from netdsl.diagnostics import Problem
-from netdsl.diagnostics.syntax import Unexpected
+from netdsl.diagnostics.habits import ForeignSign, SlashComment
+from netdsl.language import mistakes
+from netdsl.language.brackets import begins_declaration, pair
 from netdsl.language.grammar import grammar
-from netdsl.source import Source, Span
+from netdsl.language.mistakes import Place
+from netdsl.language.scanner import MOST_PROBLEMS, made
+from netdsl.language.words import CLOSED_BY, CLOSING, DECLARATIONS, END, STATEMENTS, UPDATES
+from netdsl.source import Source
+
+_MOST_TRIES = 100
 
 
 def explain(source: Source, tokens: list[Token], problems: list[Problem]) -> list[Problem]:
-    lark, _ = grammar()
-    parser = lark.parse_interactive()
-    try:
-        for token in tokens:
-            parser.feed_token(token)
-        parser.feed_eof(tokens[-1] if tokens else None)
-    except UnexpectedToken as error:
-        span = Span(source, error.token.start_pos, error.token.end_pos)
-        found = f"`{error.token.value}`"
-        return [*problems, Unexpected(span, found, tuple(sorted(error.expected)))]
-    return problems
+    """Every mistake that can be told apart, in the order of the text.
+
+    `problems` are those already known from reading the tokens.
+    """
+    found = [*problems, *_Recovery(source, tokens, problems).run()]
+    found = _one_per_habit(_without_slash_comments(found))
+    found.sort(key=lambda problem: problem.span.start)
+    return found[:MOST_PROBLEMS]
+
+
+@dataclass(frozen=True)
+class _Begin:
+    """A place where a statement or declaration begins, and all that is needed to go back there."""
+
+    position: int
+    kind: str  # "declaration", "statement", "train", "step", "update"
+    stack: tuple[int, ...]
+    open: tuple[int, ...]
+    around: tuple[_Begin, ...]  # the beginnings of the statements this one lies in
+
+
+class _Recovery:
+    def __init__(self, source: Source, tokens: list[Token], problems: list[Problem]):
+        end = len(source.text.rstrip())
+        self._source = source
+        self._tokens = [*tokens, made(END, "", end, end)]
+        self._pairs = pair(source, self._tokens)
+        self._automaton = _Automaton()
+        self._open: list[int] = []  # positions of the brackets open now
+        self._around: list[_Begin] = []  # what is being read, outermost first
+        self._recent: deque[_Begin] = deque(maxlen=32)
+        self._lines = {problem.span.line for problem in problems}
+        self._told: list[Problem] = []
+        self._calm = -1  # up to this position a mistake follows from the one before
+
+    def run(self) -> list[Problem]:
+        position = 0
+        self._begin_here(position)
+        for _ in range(_MOST_TRIES):
+            failed = self._read_from(position)
+            if failed is None or len(self._told) == MOST_PROBLEMS:
+                break
+            mistake = mistakes.find(self._place(failed))
+            follows = failed <= self._calm or mistake.vague and failed <= self._calm + 1
+            if not follows:
+                self._tell(mistake.problem)
+            if mistake.edits and not follows:
+                position = self._mend(mistake)
+            else:
+                position = self._skip(failed)
+        return self._told
+
+    def _tell(self, problem: Problem) -> None:
+        if problem.span.line not in self._lines:
+            self._lines.add(problem.span.line)
+            self._told.append(problem)
+
+    # ------------------------------------------------------------ reading
+
+    def _read_from(self, position: int) -> int | None:
+        """Reads on; the position of the token that does not fit, or None at the end."""
+        automaton = self._automaton
+        while True:
+            token = self._tokens[position]
+            before = tuple(automaton.stack)
+            try:
+                automaton.feed(token)
+            except UnexpectedToken:
+                automaton.stack = before
+                return position
+            if token.type == END:
+                return None
+            kind = automaton.begun()
+            if kind:
+                self._begin(position, kind, automaton.stack[:-1])
+            if token.type in CLOSED_BY:
+                self._open.append(position)
+                self._begin_here(position + 1)
+            elif token.type in CLOSING:
+                opened = self._open.pop()
+                while self._around and self._around[-1].position > opened:
+                    self._around.pop()
+            position += 1
+
+    def _begin_here(self, position: int) -> None:
+        """Notes that a statement may begin at `position`, the first of a block."""
+        kind = self._automaton.may_begin()
+        if kind:
+            self._begin(position, kind, self._automaton.stack)
+
+    def _begin(self, position: int, kind: str, stack: tuple[int, ...]) -> None:
+        block = self._open[-1] if self._open else -1
+        while self._around and self._around[-1].position > block:
+            self._around.pop()
+        begin = _Begin(position, kind, tuple(stack), tuple(self._open), tuple(self._around))
+        self._around.append(begin)
+        self._recent.append(begin)
+
+    def _go_back_to(self, begin: _Begin) -> None:
+        self._automaton.stack = begin.stack
+        self._open = list(begin.open)
+        self._around = [*begin.around, begin]
+
+    def _place(self, position: int) -> Place:
+        begin = self._around[-1]
+        return Place(
+            self._source, self._tokens, position, self._automaton.accepts(), begin.position,
+            begin.kind, tuple(self._open), self._pairs,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------ going on
+
+    def _mend(self, mistake: mistakes.Mistake) -> int:
+        """Changes the tokens and reads the statement again; where that begins."""
+        first = min(edit.start for edit in mistake.edits)
+        begin = next((b for b in reversed(self._recent) if b.position <= first), self._around[0])
+        for edit in sorted(mistake.edits, key=lambda edit: edit.start, reverse=True):
+            at = self._tokens[edit.start].start_pos
+            tokens = [made(type, value, at, at) for type, value in edit.tokens]
+            self._tokens[edit.start : edit.stop] = tokens
+        nearest = min(mistake.edits, key=lambda edit: edit.start)
+        self._calm = nearest.start + len(nearest.tokens) - 1
+        self._pairs = pair(self._source, self._tokens)
+        while self._recent and self._recent[-1].position > begin.position:
+            self._recent.pop()
+        self._go_back_to(begin)
+        return begin.position
+
+    def _skip(self, failed: int) -> int:
+        """Skips the statement that `failed` lies in; where the next one, or a `}`, stands."""
+        begin = self._around[-1]
+        within = sum(opened >= begin.position for opened in self._open)
+        position = max(failed, begin.position + 1, self._calm + 1)
+        position = min(position, len(self._tokens) - 1)
+        while (token := self._tokens[position]).type != END:
+            if token.type in DECLARATIONS and begins_declaration(self._tokens, position):
+                begin = self._around[0]
+                break
+            if self._begins_statement(position, begin, within):
+                break
+            if token.type in CLOSED_BY:
+                position = self._pairs.partner.get(position, position)
+            elif token.type in CLOSING:
+                if within == 0 and token.type == "RBRACE" and begin.open:
+                    break
+                within = max(0, within - 1)
+            position += 1
+        self._go_back_to(begin)
+        self._calm = position
+        if token.type == END:  # what is open here was left open by skipping
+            self._go_back_to(self._around[0])
+        return position
+
+    def _begins_statement(self, position: int, begin: _Begin, within: int) -> bool:
+        token, following = self._tokens[position], self._tokens[min(position + 1, len(self._tokens) - 1)]
+        if token.type not in self._automaton.shifts(begin.stack[-1]):
+            return False
+        place = self._place_of(position)
+        if within and not (place.starts_line() and place.column() <= self._column(begin)):
+            return False
+        if following.type == "COLON":
+            return place.type(2) in ("FOR", "IF")
+        if token.type in ("FOR", "IF"):
+            return following.type == "LPAR" and place.type(-1) != "ELSE"
+        if token.type != "NAME":
+            return True
+        if begin.kind == "train":
+            return place.starts_line()
+        return following.type == "EQUAL" or following.type == "COMMA" and place.starts_line()
+
+    def _column(self, begin: _Begin) -> int:
+        return self._source.position(self._tokens[begin.position].start_pos)[1]
+
+    def _place_of(self, position: int) -> Place:
+        return Place(self._source, self._tokens, position, frozenset(), 0, "", (), self._pairs)
+
+
+class _Automaton:
+    """lark's LALR tables, fed by hand."""
+
+    def __init__(self) -> None:
+        self._parser = grammar()[0].parse_interactive()
+        state = self._parser.parser_state
+        state.parse_conf = copy(state.parse_conf)
+        state.parse_conf.callbacks = {}
+        self._table = state.parse_conf.parse_table.states
+
+    @property
+    def stack(self) -> tuple[int, ...]:
+        return tuple(self._parser.parser_state.state_stack)
+
+    @stack.setter
+    def stack(self, stack: tuple[int, ...]) -> None:
+        state = self._parser.parser_state
+        state.state_stack[:] = stack
+        state.value_stack[:] = [None] * (len(stack) - 1)
+
+    def feed(self, token: Token) -> None:
+        self._parser.feed_token(token)
+
+    def accepts(self) -> frozenset[str]:
+        return frozenset(self._parser.accepts())
+
+    def shifts(self, state: int) -> frozenset[str]:
+        actions = self._table[state].items()
+        return frozenset(type for type, (action, _) in actions if action is Shift)
+
+    def may_begin(self) -> str | None:
+        """What kind of statement may begin now."""
+        return self._kind(self.stack[-1])
+
+    def begun(self) -> str | None:
+        """What kind of statement the token just read has begun."""
+        stack = self.stack
+        return self._kind(stack[-2]) if len(stack) > 1 else None
+
+    def _kind(self, state: int) -> str | None:
+        types = self.shifts(state)
+        if "AND" in types:  # where every keyword may be a label
+            return None
+        for kind, keyword in _KINDS.items():
+            if keyword in types:
+                return kind
+        return None
+
+
+_KINDS = {
+    "statement": "ASSERT",
+    "train": "FEED",
+    "declaration": "USE",
+    "step": "MINIMIZE",
+    "update": "NEXT",
+}
+
+
+def _one_per_habit(problems: list[Problem]) -> list[Problem]:
+    """Twenty `;` are one message."""
+    first: dict[str, int] = {}
+    kept: list[Problem] = []
+    for problem in problems:
+        sign = problem.span.text if isinstance(problem, ForeignSign) else None
+        if sign in first:
+            at = first[sign]
+            kept[at] = replace(kept[at], more=kept[at].more + 1)
+            continue
+        if sign:
+            first[sign] = len(kept)
+        kept.append(problem)
+    return kept
+
+
+def _without_slash_comments(problems: list[Problem]) -> list[Problem]:
+    """What follows `//` on its line is meant to be read by nobody."""
+    slashes = {p.span.line: p.span.start for p in problems if isinstance(p, SlashComment)}
+    return [p for p in problems if p.span.start <= slashes.get(p.span.line, p.span.start)]

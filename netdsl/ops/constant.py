@@ -37,8 +37,9 @@ def full_gradient(emit, node, g):
 def full_onnx(emit, node):
     a = node.attrs
     if isinstance(a.value, Expr):
-        number = emit.temporary(TensorType(a.dtype, (1,)))
-        emit("Cast", [emit.shape((a.value,))], [number], to=emit.dtype(a.dtype))
+        count = emit.shape((a.value,))
+        vector = TensorType(a.dtype, (1,))
+        number = emit.intermediate("Cast", [count], vector, to=emit.dtype(a.dtype))
         if a.shape:
             emit("Expand", [number, emit.shape(a.shape)], node.outputs)
         else:

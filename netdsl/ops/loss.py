@@ -66,9 +66,25 @@ def cross_entropy_gradient(emit: Emitter, node, g: Value | None, *unused):
 
 
 def cross_entropy_onnx(emit, node):
-    if node.attrs.smooth or node.attrs.axis != 1:
-        return emit.refuse("SoftmaxCrossEntropyLoss has neither smoothing nor an axis but 1")
-    emit("SoftmaxCrossEntropyLoss", node.inputs, [node.outputs[0]], reduction="none")
+    # not SoftmaxCrossEntropyLoss, which has no smoothing and takes only axis 1
+    a, (logits, label), (loss, normaliser) = node.attrs, node.inputs, node.outputs
+    axis = emit.constant(np.array([a.axis], np.int64))
+    kept = (*label.shape[: a.axis], 1, *label.shape[a.axis :])
+    emit("ReduceLogSumExp", [logits, axis], [normaliser], keepdims=0)
+    index = emit.intermediate("Unsqueeze", [label, axis], label.type.with_shape(*kept))
+    chosen = emit.intermediate(
+        "GatherElements", [logits, index], logits.type.with_shape(*kept), axis=a.axis
+    )
+    hit = emit.intermediate("Squeeze", [chosen, axis], loss.type)
+    if a.smooth:
+        share = emit.constant(np.array(a.smooth, logits.type.numpy_dtype))
+        rest = emit.constant(np.array(1 - a.smooth, logits.type.numpy_dtype))
+        mean = emit.intermediate("ReduceMean", [logits, axis], loss.type, keepdims=0)
+        hit = emit.intermediate("Add", [
+            emit.intermediate("Mul", [rest, hit], loss.type),
+            emit.intermediate("Mul", [share, mean], loss.type),
+        ], loss.type)
+    emit("Sub", [normaliser, hit], [loss])
 
 
 cross_entropy = Op(

@@ -102,12 +102,11 @@ def linear_onnx(emit, node):
     x, weight, bias = node.inputs
     if x.type.rank == 2:
         return emit("Gemm", [x, weight, bias], node.outputs, transB=1)
-    turned = emit.temporary(TensorType(weight.dtype, weight.shape[::-1]))
-    emit("Transpose", [weight], [turned], perm=[1, 0])
+    turned_type = weight.type.with_shape(*weight.shape[::-1])
+    turned = emit.intermediate("Transpose", [weight], turned_type, perm=[1, 0])
     if bias is None:
         return emit("MatMul", [x, turned], node.outputs)
-    rows = emit.temporary(node.outputs[0].type)
-    emit("MatMul", [x, turned], [rows])
+    rows = emit.intermediate("MatMul", [x, turned], node.outputs[0].type)
     emit("Add", [rows, bias], node.outputs)
 
 

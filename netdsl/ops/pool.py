@@ -157,10 +157,12 @@ def average_pool_gradient(emit: Emitter, node, g: Value):
 
 
 def average_pool_onnx(emit, node):
-    if any(step != 1 for step in node.attrs.dilation):
-        emit.refuse("AveragePool has no dilation before opset 19")
-    emit("AveragePool", node.inputs, node.outputs,
-         count_include_pad=int(node.attrs.count_pad), **pool_onnx_attrs(node.attrs))
+    a = node.attrs
+    dilations = list(a.dilation) if any(step != 1 for step in a.dilation) else []
+    if dilations:
+        emit.since(19)
+    emit("AveragePool", node.inputs, node.outputs, count_include_pad=int(a.count_pad),
+         dilations=dilations, **pool_onnx_attrs(a))
 
 
 average_pool = Op(

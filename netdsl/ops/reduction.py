@@ -142,9 +142,7 @@ def expand_onnx(emit, node):
         axes = emit.constant(np.array(a.axes, np.int64))
         if all(dim == 1 for dim in target):
             return emit("Unsqueeze", [x, axes], node.outputs)
-        x_wide = emit.temporary(TensorType(x.dtype, wide))
-        emit("Unsqueeze", [x, axes], [x_wide])
-        x = x_wide
+        x = emit.intermediate("Unsqueeze", [x, axes], x.type.with_shape(*wide))
     emit("Expand", [x, emit.shape(target)], node.outputs)
 
 

@@ -14,9 +14,9 @@ from netdsl.autodiff import differentiate
 from netdsl.diagnostics import Report
 from netdsl.diagnostics.program import (
     LossNotScalar,
+    NotYetTrained,
     NothingMinimised,
     NothingToTrain,
-    NotYetTrained,
     UnknownLoss,
 )
 from netdsl.ir.graph import Emitter, Graph, Initializer, Node, Value, Variable

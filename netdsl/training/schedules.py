@@ -12,7 +12,7 @@ from math import cos, pi
 from typing import Annotated, ClassVar
 
 from netdsl.diagnostics import Refused, Report
-from netdsl.diagnostics.program import BrokenChain
+from netdsl.diagnostics.rows import BrokenChain
 from netdsl.ir.program import Flow, Recipe, Setting
 from netdsl.registry import Kind, NotNegative, Positive, Positives, Table, real, show
 

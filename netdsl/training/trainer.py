@@ -8,7 +8,7 @@ import numpy as np
 
 from netdsl.backends.numpy import Runner
 from netdsl.diagnostics import Refused, Report
-from netdsl.diagnostics.program import CountsEpochs
+from netdsl.diagnostics.training import CountsEpochs
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import TrainProgram
 from netdsl.layers.initializers import initialize

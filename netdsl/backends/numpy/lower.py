@@ -95,7 +95,7 @@ class CallEmitter:
         self.constants: dict[Buffer, np.ndarray | float] = {}
         self._views: dict[Value, View] = {}
         self._tenants: dict[Buffer, list[Value]] = {}  # the values that lie in a buffer
-        self._scalars: dict[tuple, View] = {}
+        self._shared: dict[tuple, View] = {}
         self._last_use = last_uses(graph)
         self._home = {
             value: graph.variables[name].value for name, value in graph.updates.items()
@@ -129,11 +129,26 @@ class CallEmitter:
     def scalar(self, value: float, dtype: np.dtype) -> View:
         """A number as an array of rank 0; equal ones are one."""
         key = (repr(value), np.dtype(dtype))
-        if key not in self._scalars:
+        if key not in self._shared:
             view = dense(Buffer(np.dtype(dtype), 1, "constant"), ())
             self.constants[view.buffer] = value
-            self._scalars[key] = view
-        return self._scalars[key]
+            self._shared[key] = view
+        return self._shared[key]
+
+    def zeros(self, shape: Shape, dtype: np.dtype, border: object = None) -> View:
+        """Zeros that are filled once. Whoever writes within them says which `border` stays zero,
+        and shares them with those who say the same."""
+        key = ("zeros", shape, np.dtype(dtype), border)
+        if key not in self._shared:
+            view = dense(Buffer(np.dtype(dtype), int(np.prod(shape, dtype=object)), "constant"),
+                         shape)
+            self.constants[view.buffer] = 0
+            self._shared[key] = view
+        return self._shared[key]
+
+    def parts(self, count: int) -> Iterable[tuple[int, int]]:
+        """(start, stop) of the shares in which `count` independent rows are worked on."""
+        yield 0, count
 
     def place(self, value: Value, view: View) -> None:
         """From now on `value` lies in `view`."""

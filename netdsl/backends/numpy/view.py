@@ -93,6 +93,10 @@ class View:
             self.strides[:axis] + self.strides[axis + 1 :], part.offset,
         )
 
+    def places(self, axis: int) -> tuple[View, ...]:
+        """Every place of an axis, each without it."""
+        return tuple(self.at(axis, index) for index in range(self.shape[axis]))
+
     def flip(self, *axes: int) -> View:
         """With these axes read backwards."""
         offset = self.offset + sum((self.shape[i] - 1) * self.strides[i] for i in axes)

@@ -29,6 +29,7 @@ DTYPES = {
     "u64": TensorProto.UINT64,
     "bool": TensorProto.BOOL,
 }
+OLDEST_OPSET = 18  # in which reductions take their axes as facets give them
 WRITTEN_OUT = 8  # elements of a constant that its name shows
 
 Store = Callable[[str, np.ndarray], TensorProto]
@@ -38,9 +39,14 @@ class OnnxEmitter:
     """Collects the nodes, initializers and shapes of one model.
 
     `store(name, array)` makes the initializer of a variable: inside the file or beside it.
+    `opset` is the version of the operators, None: the oldest that has all that are emitted.
     """
 
-    def __init__(self, graph: Graph, weights: Mapping[str, np.ndarray], store: Store):
+    def __init__(
+        self, graph: Graph, weights: Mapping[str, np.ndarray], store: Store, opset: int | None
+    ):
+        self.opset = OLDEST_OPSET if opset is None else opset
+        self._opset_is_given = opset is not None
         self.nodes: list[NodeProto] = []
         self.initializers = [store(name, weights[name]) for name in graph.variables]
         self.value_infos: list[ValueInfoProto] = []
@@ -60,22 +66,30 @@ class OnnxEmitter:
         self,
         op_type: str,
         inputs: Sequence[Value | str | None],
-        outputs: Sequence[Value | str],
+        outputs: Sequence[Value],
         **attributes,
     ) -> None:
-        """Add a node. None among the inputs stands for an absent one; of the node's own outputs
-        those that the operator lacks are left out. Arrays and lists are attributes as they are;
-        None and empty lists are not written."""
+        """Add a node that gives outputs of the op. None among the inputs stands for an absent
+        one. Arrays and lists are attributes as they are; empty lists are not written."""
         operands = [self._operand(operand) for operand in inputs]
         while operands and not operands[-1]:
             operands.pop()
         if op_type == "Identity" and self._passes(outputs[0], operands[0]):
             return
-        label = node_label(self._node)
-        if not any(isinstance(output, Value) for output in outputs):
-            label = f"{label}/{op_type.lower()}"  # a step on the way to the op's result
         results = [self._result(output) for output in outputs]
+        label = node_label(self._node)
         self._add(op_type, operands, results, label, position(self._node.span), attributes)
+
+    def intermediate(
+        self, op_type: str, inputs: Sequence[Value | str | None], type: TensorType, **attributes
+    ) -> str:
+        """Add a node whose one result, of this type, only nodes of the same op will read."""
+        label = f"{node_label(self._node)}/{op_type.lower()}"
+        result = self._tensors.unique(label)
+        self.value_infos.append(value_info(result, type))
+        operands = [self._operand(operand) for operand in inputs]
+        self._add(op_type, operands, [result], label, position(self._node.span), attributes)
+        return result
 
     def constant(self, array: np.ndarray) -> str:
         """An initializer with this content; equal ones are one."""
@@ -86,12 +100,6 @@ class OnnxEmitter:
             self.initializers.append(numpy_helper.from_array(array, name))
             self._constants[key] = name
         return self._constants[key]
-
-    def temporary(self, type: TensorType) -> str:
-        """The name of a tensor between two nodes of one op."""
-        name = self._tensors.unique(f"{node_label(self._node)}/part")
-        self.value_infos.append(value_info(name, type))
-        return name
 
     def shape(self, dims: tuple[Dim, ...], like: tuple[Dim, ...] | None = None) -> str:
         """The i64 vector of these sizes. `like`, for Reshape, is the operand's shape: 0 stands
@@ -110,6 +118,12 @@ class OnnxEmitter:
     def dtype(self, name: str) -> int:
         """ONNX's number of a dtype."""
         return DTYPES[name]
+
+    def since(self, opset: int) -> None:
+        """What is emitted needs this opset. Raises NotDefined where an older one is asked for."""
+        if self._opset_is_given and self.opset < opset:
+            self.refuse(f"it needs opset {opset}")
+        self.opset = max(self.opset, opset)
 
     def refuse(self, reason: str) -> NoReturn:
         """This node has no form in ONNX. Raises NotDefined."""
@@ -136,15 +150,9 @@ class OnnxEmitter:
             return ""
         if isinstance(operand, str):
             return operand
-        if operand not in self._names:
-            maker = operand.node
-            reason = f"its output `{maker.op.outputs[operand.index]}` exists in training alone"
-            raise NotDefined(maker.op.name, "onnx", reason)
         return self._names[operand]
 
-    def _result(self, output: Value | str) -> str:
-        if isinstance(output, str):
-            return output
+    def _result(self, output: Value) -> str:
         if output not in self._names:
             label = node_label(output.node)
             if output.index:
@@ -153,9 +161,9 @@ class OnnxEmitter:
             self.value_infos.append(value_info(self._names[output], output.type))
         return self._names[output]
 
-    def _passes(self, output: Value | str, operand: str) -> bool:
+    def _passes(self, output: Value, operand: str) -> bool:
         """Whether a value can go by another's name: every one that has no name to keep."""
-        if isinstance(output, str) or output in self._names:
+        if output in self._names:
             return False
         self._names[output] = operand
         return True
@@ -172,22 +180,13 @@ class OnnxEmitter:
         self, op_type: str, operands: list[str], results: list[str], label: str, place: str,
         attributes: dict,
     ) -> None:
-        given = {name: attribute(value) for name, value in attributes.items()}
-        self.nodes.append(
-            helper.make_node(
-                op_type, operands, results, self._labels.unique(label), place,
-                **{name: value for name, value in given.items() if value is not None},
-            )
-        )
-
-
-def attribute(value):
-    """An attribute as onnx's helper takes it; None for an absent one."""
-    if isinstance(value, np.ndarray):
-        return numpy_helper.from_array(value)
-    if isinstance(value, (list, tuple)) and not value:
-        return None  # the helper cannot tell the type of an empty list
-    return value
+        given = {
+            name: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
+            for name, value in attributes.items()
+            if isinstance(value, np.ndarray) or value != []  # an empty list has no type
+        }
+        name = self._labels.unique(label)
+        self.nodes.append(helper.make_node(op_type, operands, results, name, place, **given))
 
 
 def value_info(name: str, type: TensorType) -> ValueInfoProto:

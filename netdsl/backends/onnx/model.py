@@ -8,7 +8,7 @@ import numpy as np
 from onnx import ModelProto, defs, helper, numpy_helper
 
 from netdsl import __version__
-from netdsl.backends.onnx.emitter import OnnxEmitter, Store, value_info
+from netdsl.backends.onnx.emitter import OLDEST_OPSET, OnnxEmitter, Store, value_info
 from netdsl.backends.onnx.names import check_names
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.onnx import NoOnnxForm, NothingToExport, UnsupportedOpset
@@ -17,8 +17,6 @@ from netdsl.ir.op import NotDefined
 from netdsl.rewrite.deduplicate import deduplicate
 from netdsl.rewrite.fold_batch_norm import fold_batch_norm as folded
 from netdsl.weights.fit import fit
-
-OPSET = 18  # the oldest in which reductions take their axes as facets give them
 
 
 def to_model(
@@ -32,7 +30,8 @@ def to_model(
     """The model that computes the outputs of an inference slice.
 
     `weights` holds at least the slice's variables. Inputs, outputs and parameters keep their
-    names byte for byte, and free dimensions are `dim_param`s. Raises Refused: N606 to N608 for
+    names byte for byte, and free dimensions are `dim_param`s. `opset` None: 18, or the newer one
+    that an operator needs. Raises Refused: N606 to N608 for
     weights that do not fit, N801 to N804 for what ONNX cannot say.
     """
     graph, weights = prepared(graph, weights, fold_batch_norm)
@@ -58,12 +57,11 @@ def build(
     metadata: Mapping[str, str] | None = None,
 ) -> ModelProto:
     """The model of a prepared graph; `store` makes the initializers of its variables."""
-    opset = OPSET if opset is None else opset
     newest = defs.onnx_opset_version()
-    if not OPSET <= opset <= newest:
-        raise Refused(UnsupportedOpset(opset, OPSET, newest))
+    if opset is not None and not OLDEST_OPSET <= opset <= newest:
+        raise Refused(UnsupportedOpset(opset, OLDEST_OPSET, newest))
     check_names(graph)
-    emit = OnnxEmitter(graph, weights, store)
+    emit = OnnxEmitter(graph, weights, store, opset)
     report = Report()
     for node in graph.nodes:
         try:
@@ -80,7 +78,7 @@ def build(
         emit.initializers,
         value_info=emit.value_infos,
     )
-    imports = [helper.make_opsetid("", opset)]
+    imports = [helper.make_opsetid("", emit.opset)]
     model = helper.make_model(
         written,
         opset_imports=imports,

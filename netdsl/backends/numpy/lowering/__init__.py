@@ -3,6 +3,6 @@ An op that has no row runs its reference kernel."""
 
 from __future__ import annotations
 
-from netdsl.backends.numpy.lowering import constant, elementwise, layout
+from netdsl.backends.numpy.lowering import constant, conv, elementwise, layout
 
-RULES = {**constant.RULES, **elementwise.RULES, **layout.RULES}
+RULES = {**constant.RULES, **elementwise.RULES, **layout.RULES, **conv.RULES}

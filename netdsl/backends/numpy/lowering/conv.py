@@ -9,6 +9,7 @@ gradient is itself a convolution, with the kernel turned around.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product as every
 from math import prod
 
@@ -25,23 +26,34 @@ Pads = tuple[tuple[int, int], ...]
 
 def correlate(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, y: np.ndarray,
-    inner: np.ndarray, taps: tuple[np.ndarray, ...], slots: tuple[np.ndarray, ...],
+    inner: np.ndarray | None, taps: tuple[np.ndarray, ...], slots: tuple[np.ndarray, ...],
     columns: np.ndarray,
 ) -> None:
-    """y [N, g, F/g, windows] = weight [g, F/g, K] · columns of x [N, C, …] (+ bias [g, F/g, 1]).
+    """y [N, g, F/g, windows] = weight [g, F/g, K] · columns of x [N, g, C/g, …] (+ bias).
 
     Scratch for as many images as `columns` [n, g, K, windows] holds, which divides N: `inner` is
-    where x goes in its padding, `taps` are the windows' elements there, `slots` their columns.
+    where x goes in its padding, `taps` the elements that the windows have there, `slots` their
+    columns. Without padding `inner` is None and the taps are those of x itself.
     """
     step = len(columns)
     for start in range(0, len(x), step):
-        np.copyto(inner, x[start : start + step])
-        for slot, tap in zip(slots, taps):
-            np.copyto(slot, tap)
+        gather(x, start, step, inner, taps, slots)
         out = y[start : start + step]
         np.matmul(weight, columns, out=out)
         if bias is not None:
             np.add(out, bias, out=out)
+
+
+def gather(
+    x: np.ndarray, start: int, step: int, inner: np.ndarray | None,
+    taps: tuple[np.ndarray, ...], slots: tuple[np.ndarray, ...],
+) -> None:
+    """The columns of `step` images."""
+    if inner is not None:
+        np.copyto(inner, x[start : start + step])
+        start = 0
+    for slot, tap in zip(slots, taps):
+        np.copyto(slot, tap[start : start + step])
 
 
 def correlate_pixels(
@@ -57,8 +69,8 @@ def scatter(
     g: np.ndarray, weight: np.ndarray, x: np.ndarray, wide: np.ndarray, inner: np.ndarray,
     taps: tuple[np.ndarray, ...], slots: tuple[np.ndarray, ...], columns: np.ndarray,
 ) -> None:
-    """x [N, C, …]: the outputs' gradients g [N, g, F/g, windows] spread over their windows, with
-    weight [g, K, F/g]; `wide` is the padded scratch that `inner` and `taps` view."""
+    """x [N, g, C/g, …]: the outputs' gradients g [N, g, F/g, windows] spread over their windows,
+    with weight [g, K, F/g]; `inner` and `taps` are views of the padded scratch `wide`."""
     step = len(columns)
     for start in range(0, len(g), step):
         np.matmul(weight, g[start : start + step], out=columns)
@@ -69,25 +81,93 @@ def scatter(
 
 
 def correlate_batch(
-    g: np.ndarray, x: np.ndarray, total: np.ndarray, part: np.ndarray, turned: np.ndarray,
-    inner: np.ndarray, taps: tuple[np.ndarray, ...], slots: tuple[np.ndarray, ...],
-    columns: np.ndarray, flows: np.ndarray,
+    g: np.ndarray, x: np.ndarray, total: np.ndarray, part: np.ndarray,
+    inner: np.ndarray | None, taps: tuple[np.ndarray, ...], slots: tuple[np.ndarray, ...],
+    columns: np.ndarray, turned: np.ndarray, flows: np.ndarray,
 ) -> None:
-    """total [g, K, F/g]: columns of x times the outputs' gradients g [N, F, …], over all images.
+    """total [g, K, F/g]: columns of x [N, g, C/g, …] times the outputs' gradients g [N, F, …].
 
-    A chunk's columns [g, K, n · windows] and gradients lie with the images inside, so that one
-    product sums over them: `turned` [n, F, …] and `flows` [g, n · windows, F/g] are one scratch.
+    The columns [g, K, n · windows] of a chunk lie with its n images inside, and so do its
+    gradients (`turned` [n, F, …] and `flows` [g, n · windows, F/g] are one scratch), so that one
+    product sums over images too.
     """
-    step, first = len(turned), True
+    step = len(turned)
     for start in range(0, len(g), step):
-        np.copyto(inner, x[start : start + step])
-        for slot, tap in zip(slots, taps):
-            np.copyto(slot, tap)
+        gather(x, start, step, inner, taps, slots)
         np.copyto(turned, g[start : start + step])
-        np.matmul(columns, flows, out=total if first else part)
-        if not first:
+        np.matmul(columns, flows, out=part if start else total)
+        if start:
             np.add(total, part, out=total)
-        first = False
+
+
+# ------------------------------------------------------------------ geometry
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The windows of a convolution over x [N, g, C/g, sizes]."""
+
+    sizes: Shape
+    kernel: Shape
+    windows: Shape
+    stride: Shape
+    pads: Pads
+    dilation: Shape
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether the columns of x are x."""
+        return set(self.kernel) == set(self.stride) == {1} and not self.is_padded
+
+    @property
+    def is_padded(self) -> bool:
+        return any(map(any, self.pads))
+
+    @property
+    def padded(self) -> Shape:
+        return tuple(n + sum(pads) for n, pads in zip(self.sizes, self.pads))
+
+    def inner(self, wide: View) -> View:
+        """Where x lies in its padding."""
+        for axis, (n, (before, _)) in enumerate(zip(self.sizes, self.pads), 3):
+            wide = wide.slice(axis, before, before + n)
+        return wide
+
+    def taps(self, wide: View) -> tuple[View, ...]:
+        """For every kernel position, the elements of the padded x that it meets."""
+        return tuple(self._tap(wide, tap) for tap in every(*map(range, self.kernel)))
+
+    def _tap(self, wide: View, tap: Shape) -> View:
+        for i, count in enumerate(self.windows):
+            first = tap[i] * self.dilation[i]
+            last = first + (count - 1) * self.stride[i]
+            wide = wide.slice(3 + i, first, last + 1, self.stride[i])
+        return wide
+
+
+def split_channels(x: View, groups: int) -> View:
+    """[N, C, …] as [N, g, C/g, …]."""
+    return x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
+
+
+def chunks(emit, images: int, image_bytes: int):
+    """(start, stop, step): the images in parts, each a whole number of chunks of `step` images
+    whose columns fit `CHUNK_BYTES`."""
+    for start, stop in emit.parts(images):
+        most = max(1, CHUNK_BYTES // image_bytes)
+        step = -(-(stop - start) // -(-(stop - start) // most))  # chunks as even as they can be
+        whole = start + (stop - start) // step * step
+        yield start, whole, step
+        if whole < stop:
+            yield whole, stop, stop - whole
+
+
+def gathering(emit, x: View, step: int, geometry: Geometry) -> tuple[View | None, tuple]:
+    """`inner` and `taps` for chunks of `step` images of x [N, g, C/g, …]."""
+    if not geometry.is_padded:
+        return None, geometry.taps(x)
+    wide = emit.zeros((step, *x.shape[1:3], *geometry.padded), x.dtype, geometry.pads)
+    return geometry.inner(wide), geometry.taps(wide)
 
 
 # ------------------------------------------------------------------ rules
@@ -95,31 +175,16 @@ def correlate_batch(
 
 def conv_rule(emit, node) -> None:
     a, bias = node.attrs, node.inputs[2]
-    weight = emit.read_dense(node.inputs[1])
-    filters, channels, *kernel = weight.shape
-    grouped = weight.reshape(a.groups, filters // a.groups, channels, *kernel)
+    weight = split_filters(emit.read_dense(node.inputs[1]), a.groups)
     if bias is not None:
-        bias = emit.read_dense(bias).reshape(a.groups, filters // a.groups, 1)
-    emit_correlate(
-        emit, emit.read(node.inputs[0]), grouped, bias, emit.write(node.outputs[0]),
-        a.stride, a.pads, a.dilation,
-    )
+        bias = emit.read_dense(bias).reshape(*weight.shape[:2], 1)
+    x, y = emit.read(node.inputs[0]), emit.write(node.outputs[0])
+    emit_correlate(emit, x, weight, bias, y, a.stride, a.pads, a.dilation)
 
 
-def input_gradient_rule(emit, node) -> None:
-    a = node.attrs
-    weight = emit.read_dense(node.inputs[1])
-    filters, channels, *kernel = weight.shape
-    grouped = weight.reshape(a.groups, filters // a.groups, channels, *kernel)
-    back = grouped.transpose(0, 2, 1, *range(3, grouped.rank))  # [g, C/g, F/g, …]
-    g, out = emit.read(node.inputs[0]), emit.write(node.outputs[0])
-    reach = [d * (k - 1) for d, k in zip(a.dilation, kernel)]
-    pads = tuple((r - before, r - after) for r, (before, after) in zip(reach, a.pads))
-    if set(a.stride) == {1} and min(map(min, pads)) >= 0:
-        flipped = emit.dense(back.flip(*range(3, back.rank)))
-        emit_correlate(emit, g, flipped, None, out, a.stride, pads, a.dilation)
-    else:
-        emit_scatter(emit, g, back, out, a.stride, a.pads, a.dilation)
+def split_filters(weight: View, groups: int) -> View:
+    """[F, C/g, …] as [g, F/g, C/g, …]."""
+    return weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
 
 
 def emit_correlate(
@@ -128,20 +193,90 @@ def emit_correlate(
 ) -> None:
     """Calls for y [N, F, …] from x [N, C, …] and a dense weight [g, F/g, C/g, …]."""
     groups, filters, channels, *kernel = weight.shape
-    windows = y.shape[2:]
-    matrix = weight.reshape(groups, filters, channels * prod(kernel))
-    rows = y.reshape(len_of(y), groups, filters, prod(windows))
-    if is_pointwise(kernel, stride, pads):
-        pixels = emit.dense(x).reshape(len_of(x), groups, channels, prod(windows))
-        for start, stop in emit.parts(len_of(x)):
+    geometry = Geometry(x.shape[2:], tuple(kernel), y.shape[2:], stride, pads, dilation)
+    taps, windows = prod(kernel), prod(geometry.windows)
+    matrix = weight.reshape(groups, filters, channels * taps)
+    rows = y.reshape(y.shape[0], groups, filters, windows)
+    if geometry.is_pointwise:
+        pixels = emit.dense(x).reshape(x.shape[0], groups, channels, windows)
+        for start, stop in emit.parts(x.shape[0]):
             emit(correlate_pixels, pixels.rows(start, stop), matrix, bias, rows.rows(start, stop))
         return
-    layout = (groups, channels, prod(kernel), *windows)
-    for start, stop, step in emit_chunks(emit, len_of(x), prod(layout) * x.dtype.itemsize):
-        window = padded_scratch(emit, step, x, pads, kernel, windows, stride, dilation)
-        columns = emit.scratch((step, *layout), x.dtype)
+    x, image = split_channels(x, groups), groups * channels * taps * windows * x.dtype.itemsize
+    for start, stop, step in chunks(emit, x.shape[0], image):
+        columns = emit.scratch((step, groups, channels, taps, *geometry.windows), x.dtype)
+        part = x.rows(start, stop)
         emit(
-            correlate, x.rows(start, stop), matrix, bias, rows.rows(start, stop),
-            window.inner, window.taps, tap_slots(columns, 2, 3),
-            columns.reshape(step, groups, channels * prod(kernel), prod(windows)),
+            correlate, part, matrix, bias, rows.rows(start, stop),
+            *gathering(emit, part, step, geometry), columns.places(3),
+            columns.reshape(step, groups, channels * taps, windows),
         )
+
+
+def input_gradient_rule(emit, node) -> None:
+    a = node.attrs
+    weight = split_filters(emit.read_dense(node.inputs[1]), a.groups)
+    kernel = weight.shape[3:]
+    g, out = emit.read(node.inputs[0]), emit.write(node.outputs[0])
+    reach = [d * (k - 1) for d, k in zip(a.dilation, kernel)]
+    pads = tuple((r - before, r - after) for r, (before, after) in zip(reach, a.pads))
+    if set(a.stride) == {1} and min(map(min, pads)) >= 0:
+        turned = weight.transpose(0, 2, 1, *range(3, weight.rank)).flip(*range(3, weight.rank))
+        emit_correlate(emit, g, emit.dense(turned), None, out, a.stride, pads, a.dilation)
+    else:
+        emit_scatter(emit, g, weight, out, a)
+
+
+def emit_scatter(emit, g: View, weight: View, out: View, a) -> None:
+    """Calls for the input gradient out [N, C, …] from g [N, F, …], weight [g, F/g, C/g, …]."""
+    groups, filters, channels, *kernel = weight.shape
+    geometry = Geometry(out.shape[2:], tuple(kernel), g.shape[2:], a.stride, a.pads, a.dilation)
+    taps, windows, images = prod(kernel), prod(geometry.windows), g.shape[0]
+    matrix = weight.reshape(groups, filters, channels * taps).transpose(0, 2, 1)
+    rows = emit.dense(g).reshape(images, groups, filters, windows)
+    out, item = split_channels(out, groups), out.dtype.itemsize
+    for start, stop, step in chunks(emit, images, groups * channels * taps * windows * item):
+        wide = emit.scratch((step, groups, channels, *geometry.padded), out.dtype)
+        columns = emit.scratch((step, groups, channels, taps, *geometry.windows), out.dtype)
+        emit(
+            scatter, rows.rows(start, stop), matrix, out.rows(start, stop), wide,
+            geometry.inner(wide), geometry.taps(wide), columns.places(3),
+            columns.reshape(step, groups, channels * taps, windows),
+        )
+
+
+def weight_gradient_rule(emit, node) -> None:
+    a = node.attrs
+    g, x = emit.read(node.inputs[0]), split_channels(emit.read(node.inputs[1]), a.groups)
+    filters, channels, *kernel = a.shape[0] // a.groups, *a.shape[1:]
+    geometry = Geometry(x.shape[3:], tuple(kernel), g.shape[2:], a.stride, a.pads, a.dilation)
+    taps, windows = prod(kernel), prod(geometry.windows)
+    totals = []
+    for start, stop, step in chunks(
+        emit, g.shape[0], a.groups * channels * taps * windows * x.dtype.itemsize
+    ):
+        total, product = (
+            emit.scratch((a.groups, channels * taps, filters), g.dtype) for _ in range(2)
+        )
+        columns = emit.scratch((a.groups, channels, taps, step, *geometry.windows), x.dtype)
+        flows = emit.scratch((a.groups, filters, step, *geometry.windows), g.dtype)
+        part = x.rows(start, stop)
+        emit(
+            correlate_batch, split_channels(g, a.groups).rows(start, stop), part, total, product,
+            *gathering(emit, part, step, geometry),
+            tuple(slot.transpose(2, 0, 1, *range(3, slot.rank)) for slot in columns.places(2)),
+            columns.reshape(a.groups, channels * taps, step * windows),
+            flows.transpose(2, 0, 1, *range(3, flows.rank)),
+            flows.reshape(a.groups, filters, step * windows).transpose(0, 2, 1),
+        )
+        totals.append(total)
+    for total in totals[1:]:
+        emit(np.add, totals[0], total, out=totals[0])
+    out = emit.write(node.outputs[0]).reshape(a.groups, filters, channels * taps)
+    emit(np.copyto, out, totals[0].transpose(0, 2, 1))
+
+
+RULES = {
+    "conv": conv_rule, "conv_input_gradient": input_gradient_rule,
+    "conv_weight_gradient": weight_gradient_rule,
+}
