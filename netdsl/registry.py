@@ -212,11 +212,12 @@ def positive(setting: Setting) -> float:
 
 
 def list_of(each: Callable[[Setting], Any], count: int | None = None, lone: bool = False):
-    """A converter to a tuple, of `count` entries if given; `lone`: one entry needs no brackets."""
+    """A converter to a tuple of at least one entry, of `count` if given; `lone`: a single entry
+    needs no brackets."""
 
     def convert(setting: Setting) -> tuple:
         entries = (setting,) if lone and not isinstance(setting, tuple) else setting
-        if not isinstance(entries, tuple) or (count is not None and len(entries) != count):
+        if not isinstance(entries, tuple) or not entries or len(entries) != (count or len(entries)):
             raise Unfit
         return tuple(map(each, entries))
 

@@ -28,11 +28,13 @@ class FieldType:
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
     """The rows of one field: `values` [N, …]. As floats they are `values / unit`: with 255 the
-    bytes of an image become 0 … 1. `origin` is the file to name when a row is wrong."""
+    bytes of an image become 0 … 1. When a row is wrong, `origin` is the file to name and `places`
+    [N] says which row of it this is (None: the same)."""
 
     values: np.ndarray
     unit: float = 1.0
     origin: str = "the data"
+    places: np.ndarray | None = None
 
     @property
     def type(self) -> FieldType:
@@ -46,7 +48,9 @@ class Field:
         return chosen
 
     def select(self, index: np.ndarray | slice) -> Field:
-        return replace(self, values=self.values[index])
+        """The field with some of its rows: a slice, a mask or row numbers."""
+        places = np.arange(len(self.values)) if self.places is None else self.places
+        return replace(self, values=self.values[index], places=places[index])
 
 
 Split: TypeAlias = Mapping[str, Field]
@@ -105,5 +109,6 @@ def check_labels(field: Field, low: int, high: int) -> None:
     """Raises Refused with the first row whose label does not lie in low..high (high excluded)."""
     outside = np.argwhere((field.values < low) | (field.values >= high))
     if len(outside):
-        value = int(field.values[tuple(outside[0])])
-        raise Refused(OutOfRange(field.origin, int(outside[0][0]), value, low, high))
+        first = tuple(outside[0])
+        row = int(first[0] if field.places is None else field.places[first[0]])
+        raise Refused(OutOfRange(field.origin, row, int(field.values[first]), low, high))

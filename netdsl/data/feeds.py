@@ -47,12 +47,16 @@ class Application:
 
 @dataclass(frozen=True)
 class Pipe:
-    """What makes one input from one field."""
+    """What makes one input from one field; `feed` None: the field of the input's own name."""
 
     input: str
     field: str
     stages: tuple[Application, ...] = ()
-    span: Span | None = None
+    feed: Feed | None = None
+
+    @property
+    def span(self) -> Span | None:
+        return None if self.feed is None else self.feed.span
 
     def make(
         self,
@@ -103,7 +107,7 @@ def _bind_feed(name: str, feed: Feed, report: Report) -> Pipe | None:
     applied = [_bind_stage(name, i, stage, report) for i, stage in enumerate(stages)]
     if None in applied:
         return None
-    return Pipe(name, head.path[0], tuple(applied), feed.span)
+    return Pipe(name, head.path[0], tuple(applied), feed)
 
 
 def _bind_stage(input: str, place: int, stage: Stage, report: Report) -> Application | None:
@@ -133,7 +137,7 @@ def check_feeds(
             reason = _misfit(pipe, types[pipe.field], type)
             if reason is not None:
                 report.add(FieldDoesNotFit(pipe.span, name, str(type), pipe.field, reason))
-        elif pipe.span is None:
+        elif pipe.feed is None:
             report.add(NotFed(None, name, tuple(types)))
         else:
             report.add(UnknownField(pipe.span, pipe.field, tuple(types)))

@@ -75,7 +75,7 @@ class RandomCrop(Transform):
         border = (self.pad, self.pad)
         padded = np.pad(batch, ((0, 0), (0, 0), border, border))
         windows = sliding_window_view(padded, (height, width), axis=(2, 3))
-        top, left = draws.integers(2 * self.pad + 1, 2, count)
+        top, left = draws.integers(2 * self.pad + 1, count, 2).T
         return windows[np.arange(count), :, top, left]
 
 

@@ -146,7 +146,7 @@ class MatchesNothing(Problem):
     known: tuple[str, ...]
 
     def describe(self) -> Diagnostic:
-        return self.say(f"no parameter that is trained lies under `{self.pattern}`", self.span,
+        return self.say(f"no parameter of the model lies under `{self.pattern}`", self.span,
                         suggestion=did_you_mean(self.pattern, self.known))
 
 

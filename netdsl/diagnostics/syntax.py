@@ -341,7 +341,7 @@ class BodyBegin(Problem):
     def describe(self) -> Diagnostic:
         return self.say(
             "a model's body begins with `input`, `state`, `parameter` or `assert`",
-            Mark(self.span, "so this was read as an attribute"),
+            Mark(self.span, "what came first"),
             Mark(self.brace, "the body begins here"),
             suggestion="move the inputs to the top of the body",
         )

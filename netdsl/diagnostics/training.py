@@ -91,10 +91,11 @@ class NothingToResume(Problem):
     """`--resume` without a checkpoint to go on from."""
 
     code = "N463"
-    folder: str
+    folder: str | None
 
     def describe(self) -> Diagnostic:
-        return self.say(f"there is no checkpoint in {self.folder}",
+        where = "no folder is named" if self.folder is None else f"{self.folder} has no checkpoint"
+        return self.say(f"there is nothing to resume: {where}",
                         suggestion="check `--out`, or train without `--resume`")
 
 

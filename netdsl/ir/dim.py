@@ -7,14 +7,23 @@ is an `Expr`, kept canonical: equal expressions are equal objects under `==` and
 
 Free dimensions stand for integers of at least 1. Questions about sizes have three answers:
 True (proved), False (refuted), None (it depends; the compiler notes it as an assumption).
+Expressions are bounded in size, so that no file makes them grow without end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, prod
 from typing import TypeAlias
+
+MOST_PARTS = 4000  # of an expression, written out
+MOST_NESTED = 60  # quotients in quotients
+MOST_BITS = 4096  # of a coefficient
+
+
+class TooComplex(Exception):
+    """An expression beyond the bounds above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,19 @@ class Expr:
     """A polynomial with integer coefficients that is not a constant. Build with arithmetic."""
 
     terms: tuple[tuple[Monomial, int], ...]
+    parts: int = field(init=False, repr=False, compare=False)
+    depth: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Raises TooComplex."""
+        atoms = [(_extent(atom), power) for monomial, _ in self.terms for atom, power in monomial]
+        parts = len(self.terms) + sum(parts * power for (parts, _), power in atoms)
+        depth = max(depth for (_, depth), _ in atoms)
+        widest = max(factor.bit_length() for _, factor in self.terms)
+        if parts > MOST_PARTS or depth > MOST_NESTED or widest > MOST_BITS:
+            raise TooComplex
+        object.__setattr__(self, "parts", parts)
+        object.__setattr__(self, "depth", depth)
 
     def __add__(self, other: Dim) -> Dim:
         terms = dict(self.terms)
@@ -66,6 +88,8 @@ class Expr:
         return -self + other
 
     def __mul__(self, other: Dim) -> Dim:
+        if isinstance(other, Expr) and len(self.terms) * len(other.terms) > MOST_PARTS:
+            raise TooComplex
         terms: dict[Monomial, int] = {}
         for left, a in self.terms:
             for right, b in _terms(other):
@@ -181,7 +205,7 @@ def bounds(dim: Dim) -> tuple[float, float]:
             for _ in range(power):
                 a, b = _interval_product((a, b), _atom_bounds(atom))
         a, b = _interval_product((a, b), (factor, factor))
-        low, high = low + a, high + b
+        low, high = _end_sum(low, a), _end_sum(high, b)
     return low, high
 
 
@@ -278,14 +302,36 @@ def _atom_bounds(atom: Atom) -> tuple[float, float]:
     (low, high), (least, most) = bounds(atom.numerator), bounds(atom.divisor)
     if least <= 0:
         return -inf, inf
-    lower = low // least if low < 0 else (low // most if most != inf else 0)
+    lower = low if low == -inf else low // least if low < 0 else 0 if most == inf else low // most
     upper = inf if high == inf else high // least if high >= 0 else -1
     return lower, upper
 
 
 def _interval_product(x: tuple[float, float], y: tuple[float, float]) -> tuple[float, float]:
-    ends = [0 if a == 0 or b == 0 else a * b for a in x for b in y]
+    ends = [_end_product(a, b) for a in x for b in y]
     return min(ends), max(ends)
+
+
+def _end_product(a: float, b: float) -> float:
+    """a * b where 0 * inf is 0; a large integer never becomes a float."""
+    if a == 0 or b == 0:
+        return 0
+    if abs(a) == inf or abs(b) == inf:
+        return inf if (a > 0) == (b > 0) else -inf
+    return a * b
+
+
+def _end_sum(a: float, b: float) -> float:
+    """a + b of two lower or two upper ends; a large integer never becomes a float."""
+    return a if abs(a) == inf else b if abs(b) == inf else a + b
+
+
+def _extent(atom: Atom) -> tuple[int, int]:
+    """How many parts an atom has, and how deep quotients nest in it."""
+    if isinstance(atom, Symbol):
+        return 1, 0
+    inner = [dim for dim in (atom.numerator, atom.divisor) if isinstance(dim, Expr)]
+    return 2 + sum(dim.parts for dim in inner), 1 + max(dim.depth for dim in inner)
 
 
 def _factor(atom: Atom, power: int) -> str:

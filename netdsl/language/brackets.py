@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from lark import Token
 
+from netdsl.language.bounds import MOST_BRACKETS
 from netdsl.language.words import CLOSED_BY, CLOSING
 from netdsl.source import Source
 
@@ -58,16 +59,17 @@ def _match(
 ) -> int | None:
     """Where on the stack the bracket lies that `position` closes."""
     closing = tokens[position]
-    matches = [i for i, open in enumerate(stack) if CLOSED_BY[tokens[open].type] == closing.type]
+    near = range(len(stack) - 1, max(-1, len(stack) - 1 - MOST_BRACKETS), -1)
+    matches = [i for i in near if CLOSED_BY[tokens[stack[i]].type] == closing.type]
     if not matches:
         return None
     if source and closing.type == "RBRACE" and starts_line(source, tokens, position):
         # A `}` on its own line stands below the line its block began on.
         column = source.position(closing.start_pos)[1]
-        for i in reversed(matches):
+        for i in matches:
             if _indentation(source, tokens[stack[i]]) == column:
                 return i
-    return matches[-1]
+    return matches[0]
 
 
 def starts_line(source: Source, tokens: list[Token], position: int) -> bool:

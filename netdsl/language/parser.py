@@ -6,15 +6,18 @@ from threading import Lock
 
 from lark import Token, UnexpectedInput
 
-from netdsl.diagnostics import Refused
+from netdsl.diagnostics import Problem, Refused
+from netdsl.diagnostics.syntax import BadEdition
 from netdsl.language import ast, bounds
 from netdsl.language.grammar import grammar
 from netdsl.language.recovery import explain
 from netdsl.language.scanner import scan
 from netdsl.language.text import check_text, read_source
-from netdsl.source import Source
+from netdsl.source import Source, Span
 
 __all__ = ["parse", "read_source"]
+
+EDITIONS = ("1",)
 
 _one_at_a_time = Lock()  # the callbacks hold the source of the parse under way
 
@@ -34,6 +37,7 @@ def _parse(source: Source) -> ast.File:
     if too_deep:
         raise Refused(*problems, too_deep)
     problems.extend(bounds.overlong_numbers(source, tokens))
+    problems.extend(_unknown_edition(source, tokens))
     if problems:
         raise Refused(*explain(source, tokens, problems))
     try:
@@ -44,6 +48,12 @@ def _parse(source: Source) -> ast.File:
     if too_deep:
         raise Refused(too_deep)
     return file
+
+
+def _unknown_edition(source: Source, tokens: list[Token]) -> list[Problem]:
+    if [token.type for token in tokens[:2]] != ["NET", "INT"] or tokens[1].value in EDITIONS:
+        return []
+    return [BadEdition(Span(source, tokens[1].start_pos, tokens[1].end_pos))]
 
 
 def _feed(tokens: list[Token]) -> ast.File:

@@ -15,15 +15,18 @@ from lark.parsers.lalr_analysis import Shift
 
 from netdsl.diagnostics import Problem
 from netdsl.diagnostics.habits import ForeignSign, SlashComment
+from netdsl.diagnostics.syntax import TooDeep
 from netdsl.language import mistakes
-from netdsl.language.brackets import begins_declaration, pair
+from netdsl.language.bounds import MOST_LEVELS
+from netdsl.language.brackets import begins_declaration, pair, starts_line
 from netdsl.language.grammar import grammar
 from netdsl.language.mistakes import Place
 from netdsl.language.scanner import MOST_PROBLEMS, made
-from netdsl.language.words import CLOSED_BY, CLOSING, DECLARATIONS, END, STATEMENTS, UPDATES
-from netdsl.source import Source
+from netdsl.language.words import CLOSED_BY, CLOSING, DECLARATIONS, END, KEYWORDS, NAMES
+from netdsl.source import Source, Span
 
 _MOST_TRIES = 100
+_MOST_STATES = 3000  # on the parser's stack, of which every beginning of a statement keeps a copy
 
 
 def explain(source: Source, tokens: list[Token], problems: list[Problem]) -> list[Problem]:
@@ -60,7 +63,7 @@ class _Recovery:
         self._recent: deque[_Begin] = deque(maxlen=32)
         self._lines = {problem.span.line for problem in problems}
         self._told: list[Problem] = []
-        self._calm = -1  # up to this position a mistake follows from the one before
+        self._calm = -2  # up to this position a mistake follows from the one before
 
     def run(self) -> list[Problem]:
         position = 0
@@ -70,32 +73,46 @@ class _Recovery:
             if failed is None or len(self._told) == MOST_PROBLEMS:
                 break
             mistake = mistakes.find(self._place(failed))
-            follows = failed <= self._calm or mistake.vague and failed <= self._calm + 1
-            if not follows:
-                self._tell(mistake.problem)
-            if mistake.edits and not follows:
-                position = self._mend(mistake)
+            follows = failed <= self._calm or mistake.vague and self._is_shaken(failed)
+            if not follows and self._tell(mistake.problem) and mistake.edits:
+                position = self._mend(failed, mistake.edits)
             else:
                 position = self._skip(failed)
         return self._told
 
-    def _tell(self, problem: Problem) -> None:
-        if problem.span.line not in self._lines:
-            self._lines.add(problem.span.line)
-            self._told.append(problem)
+    def _is_shaken(self, position: int) -> bool:
+        """Whether what stands here was just skipped to, or follows a token put in."""
+        return position <= self._calm + 1 or position and self._tokens[position - 1].line is None
+
+    def _tell(self, problem: Problem) -> bool:
+        """Whether it is news: the second message about a line would seldom be."""
+        if problem.span.line in self._lines:
+            return False
+        self._lines.add(problem.span.line)
+        self._told.append(problem)
+        return True
 
     # ------------------------------------------------------------ reading
 
     def _read_from(self, position: int) -> int | None:
         """Reads on; the position of the token that does not fit, or None at the end."""
         automaton = self._automaton
+        earlier = before = automaton.stack
         while True:
             token = self._tokens[position]
-            before = tuple(automaton.stack)
+            earlier, before = before, automaton.stack
+            if len(before) > _MOST_STATES:
+                span = Span(self._source, token.start_pos, token.end_pos)
+                self._told.append(TooDeep(span, MOST_LEVELS))
+                return None
             try:
                 automaton.feed(token)
             except UnexpectedToken:
                 automaton.stack = before
+                if automaton.accepts() == {"COLON"} and self._tokens[position - 1].type in KEYWORDS:
+                    # A keyword was read as a label, and that is where it went wrong.
+                    automaton.stack = earlier
+                    return position - 1
                 return position
             if token.type == END:
                 return None
@@ -139,19 +156,22 @@ class _Recovery:
 
     # ------------------------------------------------------------ going on
 
-    def _mend(self, mistake: mistakes.Mistake) -> int:
+    def _mend(self, failed: int, edits: tuple[mistakes.Edit, ...]) -> int:
         """Changes the tokens and reads the statement again; where that begins."""
-        first = min(edit.start for edit in mistake.edits)
-        begin = next((b for b in reversed(self._recent) if b.position <= first), self._around[0])
-        for edit in sorted(mistake.edits, key=lambda edit: edit.start, reverse=True):
+        first = min(edit.start for edit in edits)
+        while len(self._recent) > 1 and self._recent[-1].position > first:
+            self._recent.pop()
+        begin = self._recent[-1]
+        if begin.position > first:
+            return self._skip(failed)
+        self._calm = failed
+        for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
             at = self._tokens[edit.start].start_pos
             tokens = [made(type, value, at, at) for type, value in edit.tokens]
             self._tokens[edit.start : edit.stop] = tokens
-        nearest = min(mistake.edits, key=lambda edit: edit.start)
-        self._calm = nearest.start + len(nearest.tokens) - 1
+            if edit.start <= failed:
+                self._calm += len(tokens) - (edit.stop - edit.start)
         self._pairs = pair(self._source, self._tokens)
-        while self._recent and self._recent[-1].position > begin.position:
-            self._recent.pop()
         self._go_back_to(begin)
         return begin.position
 
@@ -181,27 +201,25 @@ class _Recovery:
         return position
 
     def _begins_statement(self, position: int, begin: _Begin, within: int) -> bool:
-        token, following = self._tokens[position], self._tokens[min(position + 1, len(self._tokens) - 1)]
+        """Whether a statement like the one at `begin` seems to start: newlines do not tell."""
+        token, following = self._tokens[position], self._tokens[position + 1]
         if token.type not in self._automaton.shifts(begin.stack[-1]):
             return False
-        place = self._place_of(position)
-        if within and not (place.starts_line() and place.column() <= self._column(begin)):
+        first = starts_line(self._source, self._tokens, position)
+        if within and not (first and self._column(position) <= self._column(begin.position)):
             return False
         if following.type == "COLON":
-            return place.type(2) in ("FOR", "IF")
+            return self._tokens[position + 2].type in ("FOR", "IF")
         if token.type in ("FOR", "IF"):
-            return following.type == "LPAR" and place.type(-1) != "ELSE"
-        if token.type != "NAME":
+            return (first or following.type == "LPAR") and self._tokens[position - 1].type != "ELSE"
+        if token.type not in NAMES:
             return True
         if begin.kind == "train":
-            return place.starts_line()
-        return following.type == "EQUAL" or following.type == "COMMA" and place.starts_line()
+            return first
+        return following.type == "EQUAL" or first and following.type == "COMMA"
 
-    def _column(self, begin: _Begin) -> int:
-        return self._source.position(self._tokens[begin.position].start_pos)[1]
-
-    def _place_of(self, position: int) -> Place:
-        return Place(self._source, self._tokens, position, frozenset(), 0, "", (), self._pairs)
+    def _column(self, position: int) -> int:
+        return self._source.position(self._tokens[position].start_pos)[1]
 
 
 class _Automaton:

@@ -12,7 +12,7 @@ from lark import Token, UnexpectedCharacters
 from lark.lexer import TextSlice
 
 from netdsl.diagnostics import Problem, Refused
-from netdsl.diagnostics.habits import ForeignSign
+from netdsl.diagnostics.habits import ForeignSign, SlashComment
 from netdsl.diagnostics.syntax import (
     BadEscape,
     BadNumber,
@@ -49,8 +49,8 @@ _TYPOGRAPHY = {  # sign -> the token meant
 _QUOTES = "“”„‟«»‘’‚‛"
 # Letters of other alphabets that look like ASCII ones.
 _LOOK_ALIKE = str.maketrans(
-    "аеорсухіјѕԁһԛԝАВЕКМНОРСТУХІЈЅοναρυΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
-    "aeopcyxijsdhqwABEKMHOPCTYXIJSovapuABEZHIKMNOPTYX",
+    "аеорсухіјѕԁһԛԝАВЕКМНОРСТУХІЈЅοΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+    "aeopcyxijsdhqwABEKMHOPCTYXIJSoABEZHIKMNOPTYX",
 )
 
 _NUMBER = re.compile(r"[0-9][0-9A-Za-z_]*(?:\.[0-9][0-9A-Za-z_]*)?(?:(?<=[eE])[+-][0-9]+)?")
@@ -59,6 +59,7 @@ _ESCAPE = re.compile(r"\\(.)")
 _TO_LINE_END = re.compile(r"[^\r\n]*")
 _SINGLE_QUOTED = re.compile(r"'[^'\r\n]*'")
 _WORD = re.compile(r"\w+")
+_SLASHES = re.compile(r"^[ \t]*//|//[ \t]*[A-Za-z]+[ \t]+[A-Za-z]")
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,12 @@ def made(type: str, value: str, start: int, end: int) -> Token:
 
 def _misread(source: Source, at: int) -> Misread:
     character = source.text[at]
+    line = source.text.rfind("\n", 0, at) + 1
+    slashes = _SLASHES.search(source.text[line:at])
+    if slashes:
+        start = line + slashes[0].index("//") + slashes.start()
+        end = _TO_LINE_END.match(source.text, at).end()
+        return Misread(SlashComment(Span(source, start, start + 2)), start, end)
     if character == '"':
         return _misread_string(source, at)
     if character in "0123456789":
@@ -121,7 +128,7 @@ def _misread(source: Source, at: int) -> Misread:
 
 def _misread_string(source: Source, at: int) -> Misread:
     text = source.text
-    if text.startswith('""', at - 2):
+    if at >= 2 and text.startswith('""', at - 2):
         close = text.find('"""', at + 1)
         end = len(text) if close < 0 else close + 3
         return Misread(UnclosedString(Span(source, at - 2, at + 1), triple=True), at - 2, end)

@@ -66,7 +66,7 @@ TRAIN_STATEMENTS = {
 UPDATES = {"NEXT": "next queue = …"}
 FORMS = {**DECLARATIONS, **STATEMENTS, **TRAIN_STATEMENTS, **UPDATES}
 
-# Where the words belong that stand inside a statement.
+# Where words belong, for those found in a place that is not theirs.
 BELONGS = {
     "NET": "`net 1` is the first line of a file",
     "AS": '`as` names what is used: `use "./blocks.net" as blk`',
@@ -78,11 +78,17 @@ BELONGS = {
     "WITH": "`with` names the optimizer: `minimize ce with sgd(lr = 0.1)`",
     "EVERY": "`every` follows a step: `step D { … } every 2`",
     "NEXT": "`next` stands inside `update { … }`",
-}
+    "LET": "`let` stands at the top of a file and in train programs; elsewhere write `x = …`",
+    **{word: f"`{word.lower()}` stands in models and layers" for word in STATEMENTS},
+    **{word: f"`{word.lower()}` stands in train programs" for word in TRAIN_STATEMENTS
+       if word != "LET"},
+    **{word: f"`{word.lower()}` stands outside of all braces" for word in DECLARATIONS
+       if word != "LET"},
+}  # fmt: skip
 
-KEYWORDS = frozenset({*FORMS, *BELONGS, "AND", "OR", "NOT"}) - {"SAMPLE"}
+KEYWORDS = frozenset({*BELONGS, "AND", "OR", "NOT"}) - {"SAMPLE"}
 NAMES = frozenset({"NAME", "SAMPLE"})
-_EXPRESSION = frozenset({"INT", "FLOAT", "STRING", "NAME", "LPAR", "LSQB", "MINUS"})
+_EXPRESSION = frozenset({"INT", "FLOAT", "STRING", "NAME", "LPAR", "LSQB"})
 _SEVERAL = (  # what begins with one of many words is called by one name
     ("a statement", frozenset(STATEMENTS)),
     ("a declaration", frozenset(DECLARATIONS)),
@@ -121,19 +127,20 @@ def expectations(types: Iterable[str]) -> tuple[str, ...]:
     """What could stand in a place, in few words: no operator that could always follow."""
     left = set(types)
     phrases = []
-    if {"PLUS", "STAR"} <= left:  # behind a complete expression
+    if "DOT" in left or "PLUS" in left:  # behind a complete expression
         left -= _GOES_ON | {"LPAR", "LSQB", "LBRACE"}
     elif _EXPRESSION <= left:
         phrases.append("an expression")
-        left -= _EXPRESSION | KEYWORDS | {"SAMPLE", "NOT", "IF", "QMARK", "REST"}
-    for phrase, begins in _SEVERAL:
-        if begins <= left:
-            phrases.append(phrase)
-            left -= begins | NAMES
+        left -= _EXPRESSION | KEYWORDS | {"SAMPLE", "MINUS", "QMARK", "REST"}
+    several = next((kind for kind in _SEVERAL if kind[1] <= left), None)
+    if several:
+        phrases.append(several[0])
+        left -= KEYWORDS | NAMES
     if left >= NAMES:
         phrases.append(KINDS["NAME"])
         left -= NAMES | {"INT"} | (KEYWORDS if KEYWORDS <= left else set())
-    if left > {END} and phrases:
-        left -= {END}
+    if phrases:
+        left -= {END, "NET"}
     closing = sorted(left & CLOSING)
-    return (*phrases, *(terminal(type) for type in [*sorted(left - CLOSING), *closing]))
+    signs = (terminal(type) for type in [*sorted(left - CLOSING), *closing])
+    return (*phrases, *signs) or ("something else",)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from netdsl.ir.dim import ceil_div
 from netdsl.ir.graph import Emitter, Value
 from netdsl.ir.op import Absent, Attrs, Op, ShapeError
 from netdsl.ir.tensor import TensorType
@@ -47,12 +48,20 @@ def pool_taps(a: PoolAttrs, counts: Sizes):
     return taps(counts, a.kernel, a.stride, a.dilation)
 
 
-def pool_onnx_attrs(a: PoolAttrs) -> dict:
-    return {
-        "kernel_shape": list(a.kernel), "strides": list(a.stride),
-        "pads": [before for before, _ in a.pads] + [after for _, after in a.pads],
-        "ceil_mode": int(a.ceil),
-    }
+def pool_onnx(emit, node, op_type: str, **attributes) -> None:
+    a, sizes, counts = node.attrs, node.inputs[0].shape[2:], node.outputs[0].shape[2:]
+    floor = window_counts(sizes, a.kernel, a.stride, a.pads, a.dilation)
+    ceil = tuple(
+        ceil_div(dim + sum(pads) - step * (k - 1) - 1, stride) + 1
+        for dim, pads, step, k, stride in zip(sizes, a.pads, a.dilation, a.kernel, a.stride)
+    )
+    if counts not in (floor, ceil):
+        emit.since(22)  # before, ONNX let a last window start in the padding behind the input
+    emit(
+        op_type, node.inputs, node.outputs, kernel_shape=list(a.kernel), strides=list(a.stride),
+        pads=[before for before, _ in a.pads] + [after for _, after in a.pads],
+        ceil_mode=int(counts != floor), **attributes,
+    )
 
 
 # ------------------------------------------------------------------ maximum
@@ -78,9 +87,8 @@ def max_pool_gradient(emit: Emitter, node, g: Value):
 max_pool = Op(
     name="max_pool", inputs=("x",), attrs=PoolAttrs,
     shape=pool_shape, kernel=max_pool_kernel, gradient=max_pool_gradient,
-    onnx=lambda emit, node: emit(
-        "MaxPool", node.inputs, node.outputs, dilations=list(node.attrs.dilation),
-        **pool_onnx_attrs(node.attrs),
+    onnx=lambda emit, node: pool_onnx(
+        emit, node, "MaxPool", dilations=list(node.attrs.dilation)
     ),
     doc="The largest element of each window; padding never wins.",
 )
@@ -161,8 +169,7 @@ def average_pool_onnx(emit, node):
     dilations = list(a.dilation) if any(step != 1 for step in a.dilation) else []
     if dilations:
         emit.since(19)
-    emit("AveragePool", node.inputs, node.outputs, count_include_pad=int(a.count_pad),
-         dilations=dilations, **pool_onnx_attrs(a))
+    pool_onnx(emit, node, "AveragePool", count_include_pad=int(a.count_pad), dilations=dilations)
 
 
 average_pool = Op(

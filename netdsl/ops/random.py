@@ -19,9 +19,19 @@ KEY = TensorType("u64", (2,))  # seed, step
 
 def uniform(key: np.ndarray, stream: str, count: int) -> np.ndarray:
     """`count` float32 numbers in [0, 1), multiples of 2⁻²⁴, for this seed, step and stream."""
+    return uniform_from(generator(key, stream), count)
+
+
+def generator(key: np.ndarray, stream: str) -> np.random.Philox:
+    """The generator of a stream at a step, before its first draw."""
     name = int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
     seed, step = map(int, key)
-    bits = np.random.Philox(key=[seed, name], counter=[0, 0, step, 0]).random_raw(count)
+    return np.random.Philox(key=[seed, name], counter=[0, 0, step, 0])
+
+
+def uniform_from(draws: np.random.Philox, count: int) -> np.ndarray:
+    """The next `count` numbers of a stream."""
+    bits = draws.random_raw(count)
     return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
 
 

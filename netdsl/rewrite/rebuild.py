@@ -52,10 +52,12 @@ def prune(graph: Graph) -> Graph:
     """
     nodes, live = needed(graph.nodes, graph.results())
     paths = {path for node in nodes for path in prefixes(node.path)}
+    inputs = {name: v for name, v in graph.inputs.items() if v in live}
     return replace(
         graph,
         nodes=nodes,
-        inputs={name: v for name, v in graph.inputs.items() if v in live},
+        inputs=inputs,
+        ranges={name: limits for name, limits in graph.ranges.items() if name in inputs},
         variables={name: v for name, v in graph.variables.items() if v.value in live},
         names={name: v for name, v in graph.names.items() if v in live},
         key=graph.key if graph.key in live else None,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from netdsl.autodiff import differentiate
-from netdsl.diagnostics import Report
+from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.program import (
     LossNotScalar,
     NotYetTrained,
@@ -114,7 +114,16 @@ def settle_frozen(graph: Graph, program: TrainProgram, frozen: frozenset[str]) -
     return prune(replace(fixed, updates=moving))
 
 
-def training_graph(plan: Plan) -> Graph:
+def training_graph(graph: Graph, program: TrainProgram) -> Graph:
+    """The training graph of a whole model. Raises Refused for a program that does not fit it."""
+    report = Report()
+    plan = plan_training(graph, program, report)
+    if plan is None:
+        raise Refused(*report.problems)
+    return planned_graph(plan)
+
+
+def planned_graph(plan: Plan) -> Graph:
     """The slice with learning rates among its inputs, slots and step count among its variables, and
     the next value of everything that moves among its updates. Losses stay."""
     graph = plan.slice

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 VERSION = 1
 
 
@@ -24,14 +26,17 @@ class Epoch:
 
 @dataclass
 class History:
-    """`judge` names the validation figure that picks the `best` epoch: see `loop.judge_of`."""
+    """`judge` names the validation figure that picks the `best` epoch: see `loop.judge_of`.
+    `weights` are those after the last epoch; they are not part of the JSON form."""
 
     epochs: list[Epoch] = field(default_factory=list)
     judge: str | None = None
     best: int | None = None
+    weights: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        return {"version": VERSION, **asdict(self)}
+        epochs = [asdict(epoch) for epoch in self.epochs]
+        return {"version": VERSION, "epochs": epochs, "judge": self.judge, "best": self.best}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> History:

@@ -12,7 +12,7 @@ from netdsl.diagnostics.training import CountsEpochs
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import TrainProgram
 from netdsl.layers.initializers import initialize
-from netdsl.training.graph import STEP, plan_training, rate_input, training_graph
+from netdsl.training.graph import STEP, plan_training, planned_graph, rate_input
 from netdsl.weights import fit
 
 Arrays = dict[str, np.ndarray]
@@ -44,7 +44,7 @@ class Trainer:
             if optimizer.lr.counts_epochs and steps_per_epoch is None:
                 raise Refused(CountsEpochs(each.optimizer.span))
         self.seed = seed
-        self.graph = training_graph(plan)
+        self.graph = planned_graph(plan)
         self._schedules = [optimizer.lr for optimizer in plan.optimizers]
         self._per_epoch = steps_per_epoch or 0
         self._steps = self._per_epoch * (program.epochs if epochs is None else epochs)

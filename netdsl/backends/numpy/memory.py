@@ -6,26 +6,26 @@ from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from netdsl.backends.numpy.program import ALIGNMENT, Call
+from netdsl.backends.numpy.program import ALIGNMENT, Step
 from netdsl.backends.numpy.view import Buffer
 
 Lifetimes = dict[Buffer, tuple[int, int]]
 
 
 def lifetimes(
-    calls: Sequence[Call], at_start: Iterable[Buffer], at_end: Iterable[Buffer]
+    steps: Sequence[Step], at_start: Iterable[Buffer], at_end: Iterable[Buffer]
 ) -> Lifetimes:
-    """First and last call that touches each arena buffer; buffers `at_start` hold something
-    before the first call (-1), those `at_end` are read after the last."""
+    """First and last step that touches each arena buffer; buffers `at_start` hold something
+    before the first step (-1), those `at_end` are read after the last."""
     first: dict[Buffer, int] = {buffer: -1 for buffer in at_start}
     last: dict[Buffer, int] = dict(first)
-    for time, call in enumerate(calls):
-        for view in call.views():
+    for time, step in enumerate(steps):
+        for view in step.views():
             first.setdefault(view.buffer, time)
             last[view.buffer] = time
     for buffer in at_end:
         first.setdefault(buffer, -1)
-        last[buffer] = len(calls)
+        last[buffer] = len(steps)
     return {b: (first[b], last[b]) for b in first if b.kind == "arena"}
 
 

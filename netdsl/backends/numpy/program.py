@@ -3,14 +3,16 @@ memory. The program itself is data, so that what runs is what can be printed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import chain
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from netdsl.backends.numpy.view import Buffer, View
+from netdsl.backends.numpy.workers import together
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
@@ -26,7 +28,7 @@ class Call:
     path: str = ""
     op: str = ""
 
-    def views(self):
+    def views(self) -> Iterator[View]:
         """Every view among the arguments."""
         for argument in (*self.arguments, *self.keywords.values()):
             if isinstance(argument, View):
@@ -35,16 +37,31 @@ class Call:
                 yield from (item for item in argument if isinstance(item, View))
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Lists of calls that run at the same time, each in order."""
+
+    lanes: tuple[tuple[Call, ...], ...]
+
+    def views(self) -> Iterator[View]:
+        for lane in self.lanes:
+            for call in lane:
+                yield from call.views()
+
+
+Step: TypeAlias = Call | Together
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """One graph for one set of sizes, planned.
 
-    A run copies the inputs into place, makes the calls in order, copies the results out and then
+    A run copies the inputs into place, makes the steps in order, copies the results out and then
     makes the `commits`, which move the variables on. `offsets` are bytes into the arena;
     `constants` hold what a constant buffer is filled with.
     """
 
-    calls: tuple[Call, ...]
+    steps: tuple[Step, ...]
     commits: tuple[Call, ...]
     inputs: dict[str, View]
     key: View | None
@@ -53,6 +70,12 @@ class Program:
     offsets: dict[Buffer, int]
     constants: dict[Buffer, np.ndarray | float]
     arena_bytes: int
+
+    @property
+    def calls(self) -> Iterator[Call]:
+        """All calls; those of a section lane by lane."""
+        for step in self.steps:
+            yield from (step,) if isinstance(step, Call) else chain(*step.lanes)
 
     @property
     def peak_bytes(self) -> int:
@@ -89,11 +112,13 @@ class BoundProgram:
                 return tuple(map(bound, argument))
             return argument
 
-        def ready(call: Call) -> Callable[[], Any]:
-            keywords = {name: bound(value) for name, value in call.keywords.items()}
-            return partial(call.function, *map(bound, call.arguments), **keywords)
+        def ready(step: Step) -> Callable[[], Any]:
+            if isinstance(step, Together):
+                return partial(together, *([ready(call) for call in lane] for lane in step.lanes))
+            keywords = {name: bound(value) for name, value in step.keywords.items()}
+            return partial(step.function, *map(bound, step.arguments), **keywords)
 
-        self.calls = [ready(call) for call in program.calls]
+        self.steps = [ready(step) for step in program.steps]
         self.commits = [ready(call) for call in program.commits]
         self.inputs = {name: array(view) for name, view in program.inputs.items()}
         self.key = None if program.key is None else array(program.key)

@@ -10,6 +10,7 @@ import numpy as np
 from netdsl.backends.numpy.feed import checked_inputs
 from netdsl.backends.numpy.lower import compile_program
 from netdsl.backends.numpy.program import BoundProgram, Program, aligned
+from netdsl.backends.numpy.workers import available_lanes, single_threaded_blas
 from netdsl.ir.graph import Graph
 from netdsl.rewrite.specialize import specialize
 
@@ -60,15 +61,16 @@ class Runner:
             array[...] = fed[name]
         if bound.key is not None:
             bound.key[:] = key
-        with np.errstate(all="ignore"):  # a NaN is an answer, not a warning
-            for call in bound.calls:
-                call()
+        # a NaN is an answer, not a warning
+        with np.errstate(all="ignore"), single_threaded_blas():
+            for step in bound.steps:
+                step()
             results = {
                 role: {name: array.copy() for name, array in arrays.items()}
                 for role, arrays in bound.results.items()
             }
-            for call in bound.commits:
-                call()
+            for commit in bound.commits:
+                commit()
         return Results(**results)
 
     def program(self, sizes: Mapping[str, int]) -> Program:
@@ -79,7 +81,7 @@ class Runner:
         wanted = tuple(sorted(sizes.items()))
         if wanted not in self._programs:
             graph = specialize(self.graph, sizes) if sizes else self.graph
-            self._programs[wanted] = compile_program(graph)
+            self._programs[wanted] = compile_program(graph, available_lanes())
         return self._programs[wanted]
 
     def _program(self, sizes: Mapping[str, int]) -> BoundProgram:

@@ -6,7 +6,7 @@ reshape, transpose, slice and expand are arithmetic and cost nothing when the pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
@@ -39,10 +39,11 @@ class View:
     shape: Shape
     strides: Shape
     offset: int = 0
+    read_as: np.dtype | None = None  # another dtype of the same width, for work on bits
 
     @property
     def dtype(self) -> np.dtype:
-        return self.buffer.dtype
+        return self.read_as or self.buffer.dtype
 
     @property
     def rank(self) -> int:
@@ -60,26 +61,21 @@ class View:
             for n, stride, dense in zip(self.shape, self.strides, dense_strides(self.shape))
         ) or self.size == 0
 
-    @property
-    def covers_buffer(self) -> bool:
-        return self.is_dense and self.size == self.buffer.count
-
     def reshape(self, *shape: int) -> View | None:
         """The same elements under another shape, or None where that needs a copy."""
         strides = _reshaped(self.shape, self.strides, shape)
-        return None if strides is None else View(self.buffer, shape, strides, self.offset)
+        return None if strides is None else replace(self, shape=shape, strides=strides)
 
     def transpose(self, *axes: int) -> View:
-        return View(
-            self.buffer, tuple(self.shape[i] for i in axes),
-            tuple(self.strides[i] for i in axes), self.offset,
-        )
+        shape, strides = (tuple(of[i] for i in axes) for of in (self.shape, self.strides))
+        return replace(self, shape=shape, strides=strides)
 
     def slice(self, axis: int, start: int, stop: int, step: int = 1) -> View:
         count = len(range(start, stop, step))
         shape = (*self.shape[:axis], count, *self.shape[axis + 1 :])
         strides = (*self.strides[:axis], self.strides[axis] * step, *self.strides[axis + 1 :])
-        return View(self.buffer, shape, strides, self.offset + start * self.strides[axis])
+        offset = self.offset + start * self.strides[axis]
+        return replace(self, shape=shape, strides=strides, offset=offset)
 
     def rows(self, start: int, stop: int) -> View:
         """The part `start..stop` of the first axis."""
@@ -88,10 +84,8 @@ class View:
     def at(self, axis: int, index: int) -> View:
         """One place of an axis, which is dropped."""
         part = self.slice(axis, index, index + 1)
-        return View(
-            self.buffer, self.shape[:axis] + self.shape[axis + 1 :],
-            self.strides[:axis] + self.strides[axis + 1 :], part.offset,
-        )
+        shape, strides = (of[:axis] + of[axis + 1 :] for of in (self.shape, self.strides))
+        return replace(part, shape=shape, strides=strides)
 
     def places(self, axis: int) -> tuple[View, ...]:
         """Every place of an axis, each without it."""
@@ -101,18 +95,22 @@ class View:
         """With these axes read backwards."""
         offset = self.offset + sum((self.shape[i] - 1) * self.strides[i] for i in axes)
         strides = tuple(-s if i in axes else s for i, s in enumerate(self.strides))
-        return View(self.buffer, self.shape, strides, offset)
+        return replace(self, strides=strides, offset=offset)
 
     def expand(self, shape: Shape, axes: Shape = ()) -> View:
         """Repeated along axes of size 1 and along `axes` of `shape`, which it lacks."""
         have = iter(zip(self.shape, self.strides))
         pairs = [(1, 0) if i in axes else next(have) for i in range(len(shape))]
         strides = tuple(0 if n == 1 else stride for n, stride in pairs)
-        return View(self.buffer, shape, strides, self.offset)
+        return replace(self, shape=shape, strides=strides)
 
     def broadcast(self, shape: Shape) -> View:
         """As an operand against `shape`, by NumPy's rules."""
         return self.expand(shape, tuple(range(len(shape) - self.rank)))
+
+    def bits(self) -> View:
+        """The same elements as signed integers of their width."""
+        return replace(self, read_as=np.dtype(f"i{self.dtype.itemsize}"))
 
 
 def dense(buffer: Buffer, shape: Shape) -> View:

@@ -132,9 +132,15 @@ class OnnxEmitter:
     # ------------------------------------------------------------------ what the model calls
 
     def node(self, node: Node) -> None:
-        """Write one node of the graph. Raises NotDefined."""
+        """Write one node of the graph. Raises NotDefined; the nodes behind it can still be
+        written, so that all that have no form are found at once."""
         self._node = node
-        node.op.facet("onnx")(self, node)
+        try:
+            node.op.facet("onnx")(self, node)
+        except NotDefined:
+            for output in node.outputs:
+                self._result(output)
+            raise
 
     def finish(self) -> None:
         """Give every output its own name where its value goes by another."""

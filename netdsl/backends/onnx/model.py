@@ -31,8 +31,8 @@ def to_model(
 
     `weights` holds at least the slice's variables. Inputs, outputs and parameters keep their
     names byte for byte, and free dimensions are `dim_param`s. `opset` None: 18, or the newer one
-    that an operator needs. Raises Refused: N606 to N608 for
-    weights that do not fit, N801 to N804 for what ONNX cannot say.
+    that an operator needs. Raises Refused: N606 to N608 for weights that do not fit, N801 to
+    N804 for what ONNX cannot say.
     """
     graph, weights = prepared(graph, weights, fold_batch_norm)
     return build(graph, weights, numpy_array, opset, metadata)

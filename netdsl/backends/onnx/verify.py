@@ -17,7 +17,7 @@ from netdsl.rewrite.specialize import specialize
 TOLERANCE = 1e-4
 HALF_TOLERANCE = 1e-2  # f16 resolves 1e-3
 LEADING_SIZES = (1, 3)  # of free first axes: the batch, and one that is no special case
-OTHER_SIZES = (8, 32, 128, 224)  # of other free axes: the first that fits all shape rules
+OTHER_SIZES = (8, 32, 128, 224, 1024)  # of other free axes: the first that fits all shape rules
 
 
 def largest_difference(

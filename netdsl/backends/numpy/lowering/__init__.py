@@ -3,6 +3,11 @@ An op that has no row runs its reference kernel."""
 
 from __future__ import annotations
 
-from netdsl.backends.numpy.lowering import constant, conv, elementwise, layout
+from netdsl.backends.numpy.lowering import (
+    constant, conv, elementwise, layout, loss, matmul, norm, pool, random, reduction, update,
+)
 
-RULES = {**constant.RULES, **elementwise.RULES, **layout.RULES, **conv.RULES}
+FAMILIES = (
+    constant, elementwise, reduction, layout, matmul, conv, pool, norm, random, loss, update,
+)
+RULES = {name: rule for family in FAMILIES for name, rule in family.RULES.items()}

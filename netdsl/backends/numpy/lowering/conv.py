@@ -9,17 +9,12 @@ gradient is itself a convolution, with the kernel turned around.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import product as every
 from math import prod
 
 import numpy as np
 
 from netdsl.backends.numpy.view import Shape, View
-
-CHUNK_BYTES = 1 << 21  # of columns: within the last-level cache, long enough to amortise calls
-Pads = tuple[tuple[int, int], ...]
-
+from netdsl.backends.numpy.windows import Geometry, Pads, chunks
 
 # ------------------------------------------------------------------ kernels
 
@@ -100,49 +95,7 @@ def correlate_batch(
             np.add(total, part, out=total)
 
 
-# ------------------------------------------------------------------ geometry
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """The windows of a convolution over x [N, g, C/g, sizes]."""
-
-    sizes: Shape
-    kernel: Shape
-    windows: Shape
-    stride: Shape
-    pads: Pads
-    dilation: Shape
-
-    @property
-    def is_pointwise(self) -> bool:
-        """Whether the columns of x are x."""
-        return set(self.kernel) == set(self.stride) == {1} and not self.is_padded
-
-    @property
-    def is_padded(self) -> bool:
-        return any(map(any, self.pads))
-
-    @property
-    def padded(self) -> Shape:
-        return tuple(n + sum(pads) for n, pads in zip(self.sizes, self.pads))
-
-    def inner(self, wide: View) -> View:
-        """Where x lies in its padding."""
-        for axis, (n, (before, _)) in enumerate(zip(self.sizes, self.pads), 3):
-            wide = wide.slice(axis, before, before + n)
-        return wide
-
-    def taps(self, wide: View) -> tuple[View, ...]:
-        """For every kernel position, the elements of the padded x that it meets."""
-        return tuple(self._tap(wide, tap) for tap in every(*map(range, self.kernel)))
-
-    def _tap(self, wide: View, tap: Shape) -> View:
-        for i, count in enumerate(self.windows):
-            first = tap[i] * self.dilation[i]
-            last = first + (count - 1) * self.stride[i]
-            wide = wide.slice(3 + i, first, last + 1, self.stride[i])
-        return wide
+# ------------------------------------------------------------------ rules
 
 
 def split_channels(x: View, groups: int) -> View:
@@ -150,27 +103,12 @@ def split_channels(x: View, groups: int) -> View:
     return x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
 
 
-def chunks(emit, images: int, image_bytes: int):
-    """(start, stop, step): the images in parts, each a whole number of chunks of `step` images
-    whose columns fit `CHUNK_BYTES`."""
-    for start, stop in emit.parts(images):
-        most = max(1, CHUNK_BYTES // image_bytes)
-        step = -(-(stop - start) // -(-(stop - start) // most))  # chunks as even as they can be
-        whole = start + (stop - start) // step * step
-        yield start, whole, step
-        if whole < stop:
-            yield whole, stop, stop - whole
-
-
 def gathering(emit, x: View, step: int, geometry: Geometry) -> tuple[View | None, tuple]:
     """`inner` and `taps` for chunks of `step` images of x [N, g, C/g, …]."""
     if not geometry.is_padded:
         return None, geometry.taps(x)
-    wide = emit.zeros((step, *x.shape[1:3], *geometry.padded), x.dtype, geometry.pads)
+    wide = emit.filled(0, (step, *x.shape[1:3], *geometry.padded), x.dtype, geometry.pads)
     return geometry.inner(wide), geometry.taps(wide)
-
-
-# ------------------------------------------------------------------ rules
 
 
 def conv_rule(emit, node) -> None:
@@ -199,7 +137,7 @@ def emit_correlate(
     rows = y.reshape(y.shape[0], groups, filters, windows)
     if geometry.is_pointwise:
         pixels = emit.dense(x).reshape(x.shape[0], groups, channels, windows)
-        for start, stop in emit.parts(x.shape[0]):
+        for start, stop in emit.parts(x.shape[0], x.size + y.size):
             emit(correlate_pixels, pixels.rows(start, stop), matrix, bias, rows.rows(start, stop))
         return
     x, image = split_channels(x, groups), groups * channels * taps * windows * x.dtype.itemsize

@@ -9,39 +9,91 @@ from collections.abc import Callable
 
 import numpy as np
 
+from netdsl.backends.numpy.view import Shape, View
+
 
 def ufunc_rule(function: np.ufunc) -> Callable:
     """The op is one function of its operands."""
 
     def rule(emit, node) -> None:
         operands = [emit.read(value) for value in node.inputs]
-        emit(function, *operands, out=emit.write(node.outputs[0], over=node.inputs))
+        emit_ufunc(emit, function, *operands, out=emit.write(node.outputs[0], over=node.inputs))
 
     return rule
 
 
+def emit_ufunc(emit, function: np.ufunc, *operands: View, out: View) -> None:
+    """One function of all elements, the first axis of `out` split among the lanes."""
+    if not out.rank:
+        emit(function, *operands, out=out)
+        return
+    rows = out.shape[0]
+    for start, stop in emit.parts(rows, out.size):
+        parts = (
+            x.rows(start, stop) if x.rank == out.rank and x.shape[0] == rows else x
+            for x in operands
+        )
+        emit(function, *parts, out=out.rows(start, stop))
+
+
+ZERO_ROW = 1 << 16  # elements
+
+
 def relu_rule(emit, node) -> None:
+    # against a row of zeros: NumPy's maximum with a scalar takes twice as long
     x = emit.read(node.inputs[0])
-    emit(np.maximum, x, emit.scalar(0, x.dtype), out=emit.write(node.outputs[0], over=node.inputs))
+    y = emit.write(node.outputs[0], over=node.inputs)
+    length = row_length(x.shape)
+    if x.is_dense and length <= ZERO_ROW and x.size:
+        x, y = (view.reshape(x.size // length, length) for view in (x, y))
+        emit_ufunc(emit, np.maximum, x, emit.filled(0, (length,), x.dtype), out=y)
+    else:
+        emit_ufunc(emit, np.maximum, x, emit.scalar(0, x.dtype), out=y)
+
+
+def row_length(shape: Shape, least: int = 1024) -> int:
+    """How many elements the last axes have together: as few of them as reach `least`."""
+    length = 1
+    for n in reversed(shape):
+        length *= n
+        if length >= least:
+            break
+    return length
 
 
 def sigmoid_rule(emit, node) -> None:
     x = emit.read(node.inputs[0])
     y, half = emit.write(node.outputs[0], over=node.inputs), emit.scalar(0.5, x.dtype)
-    emit(np.multiply, x, half, out=y)
-    emit(np.tanh, y, out=y)
-    emit(np.multiply, y, half, out=y)
-    emit(np.add, y, half, out=y)
+    emit_ufunc(emit, np.multiply, x, half, out=y)
+    emit_ufunc(emit, np.tanh, y, out=y)
+    emit_ufunc(emit, np.multiply, y, half, out=y)
+    emit_ufunc(emit, np.add, y, half, out=y)
 
 
 def where_rule(emit, node) -> None:
+    # on bits, with the condition as 0 or -1: copying under a mask is ten times slower
     condition, x, y = (emit.read(value) for value in node.inputs)
-    emit(select, condition, x, y, emit.write(node.outputs[0]))
+    mask = emit.scratch(condition.shape, np.int8)
+    if is_zero(emit, y):
+        out = emit.write(node.outputs[0], over=node.inputs[1:2])
+        emit_ufunc(emit, np.negative, condition.bits(), out=mask)
+        emit_ufunc(emit, np.bitwise_and, x.bits(), mask, out=out.bits())
+    elif is_zero(emit, x):
+        out = emit.write(node.outputs[0], over=node.inputs[2:])
+        emit_ufunc(emit, np.subtract, condition.bits(), emit.scalar(1, np.int8), out=mask)
+        emit_ufunc(emit, np.bitwise_and, y.bits(), mask, out=out.bits())
+    else:
+        out = emit.write(node.outputs[0])
+        emit_ufunc(emit, np.negative, condition.bits(), out=mask)
+        emit_ufunc(emit, np.bitwise_xor, x.bits(), y.bits(), out=out.bits())
+        emit_ufunc(emit, np.bitwise_and, out.bits(), mask, out=out.bits())
+        emit_ufunc(emit, np.bitwise_xor, out.bits(), y.bits(), out=out.bits())
 
 
-def select(condition: np.ndarray, x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
-    np.copyto(out, y)
-    np.copyto(out, x, where=condition)
+def is_zero(emit, view: View) -> bool:
+    """Whether every bit is known to be 0."""
+    number = emit.known(view)
+    return number is not None and number == 0 and not np.signbit(number)
 
 
 def cast_rule(emit, node) -> None:

@@ -1,0 +1,74 @@
+"""Cross entropy over rows of logits; other layouts run the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from netdsl.backends.numpy.lowering.reference import by_reference, unless_half
+
+
+def cross_entropy_rows(
+    logits: np.ndarray, label: np.ndarray, rows: np.ndarray, smooth: float, loss: np.ndarray,
+    normaliser: np.ndarray, work: np.ndarray, largest: np.ndarray,
+) -> None:
+    """log Σ exp(z) and log Σ exp(z) - Σ t·z of logits [N, C]; `rows` counts 0 … N - 1."""
+    np.maximum.reduce(logits, 1, None, largest, True)
+    np.subtract(logits, largest, out=work)
+    np.exp(work, out=work)
+    np.add.reduce(work, 1, None, normaliser)
+    np.log(normaliser, out=normaliser)
+    np.add(normaliser, largest[:, 0], out=normaliser)
+    np.subtract(normaliser, (1 - smooth) * logits[rows, label], out=loss)
+    if smooth:
+        np.subtract(loss, smooth * logits.mean(1), out=loss)
+
+
+def logits_gradient_rows(
+    g: np.ndarray, logits: np.ndarray, label: np.ndarray, normaliser: np.ndarray,
+    rows: np.ndarray, smooth: float, back: np.ndarray,
+) -> None:
+    """back = g [N, 1] · (softmax(z) - t) for logits [N, C] and normaliser [N, 1]."""
+    np.subtract(logits, normaliser, out=back)
+    np.exp(back, out=back)
+    if smooth:
+        np.subtract(back, smooth / logits.shape[1], out=back)
+    back[rows, label] -= 1 - smooth
+    np.multiply(back, g, out=back)
+
+
+def over_rows(rule):
+    """The rule for logits [N, C], else the reference."""
+
+    def chosen(emit, node) -> None:
+        logits = node.outputs[0] if len(node.inputs) == 4 else node.inputs[0]
+        by_rows = logits.type.rank == 2 and node.attrs.axis == 1
+        (unless_half(rule) if by_rows else by_reference)(emit, node)
+
+    return chosen
+
+
+def cross_entropy_rule(emit, node) -> None:
+    logits, label = map(emit.read, node.inputs)
+    loss, normaliser = map(emit.write, node.outputs)
+    emit(
+        cross_entropy_rows, logits, label, emit.constant(np.arange(logits.shape[0])),
+        node.attrs.smooth, loss, normaliser, emit.scratch(logits.shape, logits.dtype),
+        emit.scratch((logits.shape[0], 1), logits.dtype),
+    )
+
+
+def logits_gradient_rule(emit, node) -> None:
+    g, logits, label, normaliser = map(emit.read, node.inputs)
+    back = emit.write(node.outputs[0], over=node.inputs[1:2])
+    rows = logits.shape[0]
+    emit(
+        logits_gradient_rows, g.expand((rows, 1), (1,)), logits, label,
+        normaliser.expand((rows, 1), (1,)), emit.constant(np.arange(rows)), node.attrs.smooth,
+        back,
+    )
+
+
+RULES = {
+    "cross_entropy": over_rows(cross_entropy_rule),
+    "cross_entropy_logits_gradient": over_rows(logits_gradient_rule),
+}

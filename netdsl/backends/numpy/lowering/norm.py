@@ -1,0 +1,169 @@
+"""Batch normalisation over x as [N, C, i]: one pass for the mean, one that centres and squares,
+one in place that scales and shifts."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from netdsl.backends.numpy.lowering.elementwise import emit_ufunc
+from netdsl.backends.numpy.lowering.reference import unless_half
+from netdsl.backends.numpy.view import View
+
+WORK_ELEMENTS = 1 << 16  # of scratch for a few images: within the second-level cache
+
+
+# ------------------------------------------------------------------ kernels
+
+
+def centre(x: np.ndarray, mean: np.ndarray, y: np.ndarray, squares: np.ndarray) -> None:
+    """y = x - mean [C, 1], and its sum of squares [C]."""
+    np.subtract(x, mean, out=y)
+    np.einsum("nci,nci->c", y, y, out=squares)
+
+
+def statistics(
+    mean: np.ndarray, squares: np.ndarray, running_mean: np.ndarray,
+    running_variance: np.ndarray, next_mean: np.ndarray, next_variance: np.ndarray,
+    scale: np.ndarray, weight: np.ndarray, factor: np.ndarray, count: int, eps: float,
+    momentum: float,
+) -> None:
+    """From the sums of squares [lanes, C] the running statistics, scale = 1 / √(variance + eps) and
+    factor = weight · scale."""
+    variance = squares.sum(0) / count
+    np.add(running_mean, momentum * (mean - running_mean), out=next_mean)
+    unbiased = variance * (count / max(count - 1, 1))
+    np.add(running_variance, momentum * (unbiased - running_variance), out=next_variance)
+    np.divide(1, np.sqrt(variance + eps), out=scale)
+    np.multiply(weight, scale, out=factor)
+
+
+def scale_and_shift(y: np.ndarray, factor: np.ndarray, bias: np.ndarray) -> None:
+    np.multiply(y, factor, out=y)
+    np.add(y, bias, out=y)
+
+
+def gradient_sums(
+    g: np.ndarray, x: np.ndarray, mean: np.ndarray, centred: np.ndarray, g_sum: np.ndarray,
+    product_sum: np.ndarray,
+) -> None:
+    """Σ g and Σ g · (x - mean) for each channel; x - mean stays in `centred`."""
+    np.einsum("nci->c", g, out=g_sum)
+    np.subtract(x, mean, out=centred)
+    np.einsum("nci,nci->c", g, centred, out=product_sum)
+
+
+def gradient_factors(
+    g_sums: np.ndarray, product_sums: np.ndarray, weight: np.ndarray, scale: np.ndarray,
+    weight_gradient: np.ndarray, bias_gradient: np.ndarray, factor: np.ndarray,
+    slope: np.ndarray, shift: np.ndarray, count: int,
+) -> None:
+    """From the sums [lanes, C] the vectors of dx = factor · g - slope · (x - mean) - shift."""
+    np.add.reduce(g_sums, 0, None, bias_gradient)
+    np.multiply(product_sums.sum(0), scale, out=weight_gradient)
+    np.multiply(weight, scale, out=factor)
+    np.multiply(factor, scale * weight_gradient / count, out=slope)
+    np.multiply(factor, bias_gradient / count, out=shift)
+
+
+def gradient_apply(
+    g: np.ndarray, back: np.ndarray, factor: np.ndarray, slope: np.ndarray, shift: np.ndarray,
+    work: np.ndarray,
+) -> None:
+    """back = factor · g - slope · back - shift, a few images at a time."""
+    for start in range(0, len(g), len(work)):
+        out = back[start : start + len(work)]
+        part = work[: len(out)]
+        np.multiply(out, slope, out=out)
+        np.add(out, shift, out=out)
+        np.multiply(g[start : start + len(work)], factor, out=part)
+        np.subtract(part, out, out=out)
+
+
+# ------------------------------------------------------------------ rules
+
+
+def batch_norm_rule(emit, node) -> None:
+    a, x_value = node.attrs, node.inputs[0]
+    weight, bias, running_mean, running_variance = map(emit.read_dense, node.inputs[1:])
+    x = flat(emit.read_dense(x_value))
+    count = x.shape[0] * x.shape[2]
+    y = flat(emit.write(node.outputs[0], over=(x_value,)))
+    next_mean = emit.write(node.outputs[1], over=node.inputs[3:4])
+    next_variance = emit.write(node.outputs[2], over=node.inputs[4:])
+    mean, scale = emit.write(node.outputs[3]), emit.write(node.outputs[4])
+    sums, squares = (emit.scratch((emit.lanes, *mean.shape), mean.dtype) for _ in range(2))
+    factor = emit.scratch(mean.shape, mean.dtype)
+    lanes = 0
+    for lane, (start, stop) in enumerate(emit.parts(x.shape[0], x.size)):
+        lanes = lane + 1
+        emit(np.einsum, "nci->c", x.rows(start, stop), out=sums.at(0, lane))
+    emit(np.add.reduce, sums.rows(0, lanes), 0, None, mean)
+    emit(np.divide, mean, emit.scalar(count, mean.dtype), out=mean)
+    for lane, (start, stop) in enumerate(emit.parts(x.shape[0], x.size)):
+        part = x.rows(start, stop)
+        emit(centre, part, column(mean), y.rows(start, stop), squares.at(0, lane))
+    emit(
+        statistics, mean, squares.rows(0, lanes), running_mean, running_variance, next_mean,
+        next_variance, scale, weight, factor, count, a.eps, a.momentum,
+    )
+    for start, stop in emit.parts(x.shape[0], x.size):
+        emit(scale_and_shift, y.rows(start, stop), column(factor), column(bias))
+
+
+def input_gradient_rule(emit, node) -> None:
+    weight, mean, scale = map(emit.read_dense, node.inputs[2:])
+    g, x = (flat(emit.read_dense(value)) for value in node.inputs[:2])
+    count = x.shape[0] * x.shape[2]
+    back = flat(emit.write(node.outputs[0], over=node.inputs[1:2]))
+    weight_gradient, bias_gradient = map(emit.write, node.outputs[1:])
+    g_sums, products = (emit.scratch((emit.lanes, *mean.shape), mean.dtype) for _ in range(2))
+    factor, slope, shift = (emit.scratch(mean.shape, mean.dtype) for _ in range(3))
+    lanes = 0
+    for lane, (start, stop) in enumerate(emit.parts(x.shape[0], x.size)):
+        lanes = lane + 1
+        emit(
+            gradient_sums, g.rows(start, stop), x.rows(start, stop), column(mean),
+            back.rows(start, stop), g_sums.at(0, lane), products.at(0, lane),
+        )
+    emit(
+        gradient_factors, g_sums.rows(0, lanes), products.rows(0, lanes), weight, scale,
+        weight_gradient, bias_gradient, factor, slope, shift, count,
+    )
+    for start, stop in emit.parts(x.shape[0], x.size):
+        images = max(1, min(stop - start, WORK_ELEMENTS // max(1, prod(g.shape[1:]))))
+        emit(
+            gradient_apply, g.rows(start, stop), back.rows(start, stop), column(factor),
+            column(slope), column(shift), emit.scratch((images, *g.shape[1:]), g.dtype),
+        )
+
+
+def normalize_rule(emit, node) -> None:
+    x_value = node.inputs[0]
+    weight, bias, mean, variance = map(emit.read_dense, node.inputs[1:])
+    x = flat(emit.read_dense(x_value))
+    y = flat(emit.write(node.outputs[0], over=(x_value,)))
+    factor = emit.scratch(weight.shape, weight.dtype)
+    emit(np.add, variance, emit.scalar(node.attrs.eps, factor.dtype), out=factor)
+    emit(np.sqrt, factor, out=factor)
+    emit(np.divide, weight, factor, out=factor)
+    emit_ufunc(emit, np.subtract, x, column(mean), out=y)
+    emit_ufunc(emit, np.multiply, y, column(factor), out=y)
+    emit_ufunc(emit, np.add, y, column(bias), out=y)
+
+
+def flat(x: View) -> View:
+    """A dense [N, C, …] as [N, C, i]."""
+    return x.reshape(*x.shape[:2], prod(x.shape[2:]))
+
+
+def column(vector: View) -> View:
+    return vector.reshape(vector.shape[0], 1)
+
+
+RULES = {
+    "batch_norm": unless_half(batch_norm_rule),
+    "batch_norm_input_gradient": unless_half(input_gradient_rule),
+    "normalize": unless_half(normalize_rule),
+}

@@ -1,0 +1,37 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+import click
+
+
+class Pair(click.ParamType):
+    """`name=value`; the value is an expression of the language, read later."""
+
+    name = "name=value"
+
+    def convert(self, value, param, context) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = value.partition("=")
+        if not equals or not name.strip().isidentifier() or not text.strip():
+            self.fail(f"`{value}` is not of the form name=value", param, context)
+        return name.strip(), text.strip()
+
+
+def _as_dict(context: click.Context, param: click.Parameter, pairs: tuple) -> dict[str, str]:
+    return dict(pairs)
+
+
+target = click.argument("target", metavar="FILE[:MODEL]")
+attributes = click.option(
+    "-D", "attributes", type=Pair(), multiple=True, callback=_as_dict,
+    help="Give one of the model's attributes another value: -D classes=100.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")
+data = click.option(
+    "--data", metavar="SPEC", help="Take these data: NAME or NAME:PATH. Default: the file's own.",
+)
+weights = click.option(
+    "--weights", metavar="W", required=True, help="Trained weights, .safetensors or .npz.",
+)

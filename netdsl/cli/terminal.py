@@ -1,0 +1,58 @@
+"""What reaches the terminal: text in its width and colours, problems, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from typing import IO, Any
+
+import click
+
+from netdsl.diagnostics import Problem
+from netdsl.diagnostics.render import render_text
+
+VERSION = 1  # of every JSON object that the verbs print
+WIDTH = 100  # where there is no terminal
+
+
+def show(text: str = "") -> None:
+    """A line on the standard output."""
+    click.echo(text, color=True)
+
+
+def show_json(**content: Any) -> None:
+    """One JSON object on the standard output, with the version of its form."""
+    show(json.dumps({"version": VERSION, **content}, indent=2, ensure_ascii=False))
+
+
+def tell(problems: Iterable[Problem]) -> None:
+    """Messages on the standard error, and at the end how to learn more."""
+    color, width = uses_color(sys.stderr), columns(sys.stderr)
+    count, codes = 0, {}
+    for problem in problems:
+        diagnostic = problem.describe()
+        click.echo(render_text(diagnostic, color, width) + "\n", err=True, color=True)
+        count += diagnostic.severity == "error"
+        codes[diagnostic.code] = None
+    if count:
+        errors = "1 error" if count == 1 else f"{count} errors"
+        click.echo(f"{errors}; `netdsl explain {next(iter(codes))}` tells more", err=True)
+
+
+def uses_color(stream: IO[str]) -> bool:
+    """Whether colours are welcome: on a terminal, unless NO_COLOR says no (no-color.org)."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not is_plain
+
+
+def columns(stream: IO[str]) -> int:
+    """The width of the terminal behind a stream, `WIDTH` where there is none."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns if stream.isatty() else WIDTH
+
+
+def look() -> dict[str, Any]:
+    """`width` and `color` of the standard output, as the views take them."""
+    return {"width": columns(sys.stdout), "color": uses_color(sys.stdout)}

@@ -1,0 +1,131 @@
+"""Problems of the command line itself: codes N85x, and N999 for what should not happen."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from traceback import extract_tb
+from typing import ClassVar
+
+import netdsl
+from netdsl.diagnostics import Diagnostic, Problem
+
+
+@dataclass(frozen=True)
+class NoTrainingProgram(Problem):
+    """A model that has no training program is to be trained.
+
+    What is learned from which data, in which batches and how long, stands in the file beside the
+    model:
+
+        train Digits {
+            data   digits()
+            batch  32
+            epochs 15
+            minimize ce with adam(lr = cosine(2e-3))
+        }
+
+    A program holds for the model it names and for the presets of that model.
+    """
+
+    code: ClassVar[str] = "N851"
+    file: str
+    model: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.file} has no training program for {self.model}",
+                        suggestion=f"add one: `train {self.model} {{ data … minimize … }}`")
+
+
+@dataclass(frozen=True)
+class UnreadableInput(Problem):
+    """A file given to `netdsl predict` cannot be read as an input.
+
+    Inputs are PNG and JPEG images of 8 bits a channel, and arrays: one in a `.npy` file, or one
+    for each input of the network in a `.npz` file.
+
+        netdsl predict digits.net --weights best.safetensors three.png
+        netdsl predict digits.net --weights best.safetensors images.npy
+    """
+
+    code: ClassVar[str] = "N852"
+    file: str
+    reason: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"cannot read {self.file}: {self.reason}")
+
+
+@dataclass(frozen=True)
+class InputDoesNotFit(Problem):
+    """What a file holds does not fit the input of the network that it is for.
+
+    Nothing is resized, cropped or padded behind your back: a network for images of 28×28 takes
+    images of 28×28. Grey and colour are converted to what the input declares. An array holds one
+    example, or several along its first axis.
+
+    Bring the file to the size that the message names.
+    """
+
+    code: ClassVar[str] = "N853"
+    file: str
+    input: str
+    type: str
+    reason: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.file} does not fit the input `{self.input}: {self.type}`: "
+                        f"{self.reason}")
+
+
+@dataclass(frozen=True)
+class TakesSeveralInputs(Problem):
+    """One image or array is given to a network that takes several inputs.
+
+    Which of them it is for is not known. A `.npz` file holds an array for each, by its name:
+
+        np.savez("pair.npz", left=left, right=right)
+    """
+
+    code: ClassVar[str] = "N854"
+    file: str
+    inputs: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        names = ", ".join(f"`{name}`" for name in self.inputs)
+        return self.say(f"{self.file} holds one array, and the network takes {names}",
+                        suggestion="give a `.npz` file with an array for each")
+
+
+@dataclass(frozen=True)
+class Fault(Problem):
+    """Something went wrong inside netdsl itself.
+
+    This is a mistake in netdsl, not in your file. Please report it, with the command, the file
+    and what this prints:
+
+        NETDSL_DEBUG=1 netdsl …
+
+    Nothing was left half written.
+    """
+
+    code: ClassVar[str] = "N999"
+    error: str
+    place: str
+
+    @staticmethod
+    def of(error: BaseException) -> Fault:
+        """The fault that an unexpected exception is."""
+        text = " ".join(str(error).split())
+        frames = extract_tb(error.__traceback__)
+        place = f"{frames[-1].name}, line {frames[-1].lineno}" if frames else "unknown"
+        return Fault(f"{type(error).__name__}: {text}" if text else type(error).__name__, place)
+
+    def describe(self) -> Diagnostic:
+        versions = f"netdsl {netdsl.__version__}, Python {platform.python_version()}"
+        return self.say(
+            f"netdsl failed: {self.error}",
+            notes=(f"in {self.place}; {versions} on {platform.system()}",
+                   "this is a mistake in netdsl, not in your file: please report it"),
+            suggestion="add what `NETDSL_DEBUG=1 netdsl …` prints to the report",
+        )

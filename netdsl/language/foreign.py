@@ -1,0 +1,239 @@
+"""Rules for what is written as in Python or C; see `mistakes` for what a rule is."""
+
+from __future__ import annotations
+
+import re
+
+from netdsl.diagnostics.habits import (
+    BareHeader,
+    ColonBlock,
+    EqualsInCondition,
+    ForeignConditional,
+    ForeignForm,
+    ForeignSign,
+    ModelParentheses,
+    SlashComment,
+)
+from netdsl.language.brackets import starts_line
+from netdsl.language.mistakes import Edit, Mistake, Place, Rule
+from netdsl.language.words import ARITHMETIC, CLOSED_BY, CLOSING, NAMES, is_word
+
+_A_LAYER = "declare a layer: `layer Name{attribute = 1}(x) { … }`"
+_A_MODEL = "declare a model: `model Name { … }`, or a layer: `layer Name{attribute = 1}(x) { … }`"
+_A_FILE = 'use a file: `use "./blocks.net" as blocks`'
+_WORDS = {
+    "def": _A_LAYER,
+    "function": _A_LAYER,
+    "fn": _A_LAYER,
+    "func": _A_LAYER,
+    "class": _A_MODEL,
+    "struct": _A_MODEL,
+    "network": _A_MODEL,
+    "module": _A_MODEL,
+    "import": _A_FILE,
+    "from": _A_FILE,
+    "include": _A_FILE,
+    "var": "bind a name without a word before it: `x = …`",
+    "const": "write `let x = …` at the top of the file, `x = …` inside a declaration",
+    "elif": "write `else if (condition) { … }`",
+    "while": "loops have a known length: `for (i in 0..n) { … }`",
+    "self": "leave `self.` out: names are those of the declaration",
+    "this": "leave `this.` out: names are those of the declaration",
+    "pass": "leave it out: a block may be empty",
+    "print": "nothing is printed while a network is built; `assert` checks",
+    "lambda": _A_LAYER,
+}
+
+_PYTHON_RANGE = re.compile(r"\brange\(\s*(?:([^(),]+),)?\s*([^(),]+)\)")
+
+
+def slash_comment(place: Place) -> Mistake | None:
+    """`// text`: division at the beginning of a line, or with two words behind it."""
+    line = place.line()
+    for position in line:
+        if position > place.at or place.tokens[position].type != "FLOOR":
+            continue
+        words = place.tokens[position + 1 : position + 3]
+        alone = starts_line(place.source, place.tokens, position)
+        if alone or len(words) == 2 and all(is_word(word) for word in words):
+            problem = SlashComment(place.span_at(position))
+            return Mistake(problem, (Edit(position, line.stop),))
+    return None
+
+
+def foreign_word(place: Place) -> Mistake | None:
+    """`def`, `class`, `self.x = …`, at the beginning of a statement."""
+    word = place.tokens[place.begin]
+    if word.type != "NAME" or word.value not in _WORDS or place.at > place.begin + 2:
+        return None
+    if place.type() in ("EQUAL", "COMMA"):
+        return None
+    return Mistake(ForeignForm(place.span_at(place.begin), _WORDS[word.value]))
+
+
+def python_conditional(place: Place) -> Mistake | None:
+    """`a if c else b`."""
+    line = place.line()
+    at = next((p for p in (place.at, place.at - 1) if place.tokens[p].type == "IF"), None)
+    if at is None and place.type() == "ELSE":
+        at = next((p for p in reversed(line) if place.tokens[p].type == "IF" and p < place.at), None)
+    if at is None or at == line.start:
+        return None
+    before = place.tokens[at - 1]
+    if not (is_word(before) and before.type in NAMES) and before.type not in _ENDS_VALUE:
+        return None
+    end = place.operand(at, 1)
+    if place.tokens[end + 1].type != "ELSE":
+        return None
+    first, last = place.operand(at, -1), place.operand(end + 1, 1)
+    condition, then = place.text(at + 1, end), place.text(first, at - 1)
+    meant = f"if {condition} then {then} else {place.text(end + 2, last)}"
+    span = place.span(first - place.at, last - place.at)
+    edit = Edit(first, last + 1, (("NAME", "_"),))
+    return Mistake(ForeignConditional(span, meant), (edit,))
+
+
+_ENDS_VALUE = frozenset({"INT", "FLOAT", "STRING", *CLOSING})
+
+
+def bare_header(place: Place) -> Mistake | None:
+    """`for i in 0..n {`, `if c:`."""
+    keyword = place.type(-1)
+    if keyword not in ("FOR", "IF") or place.type() == "LPAR" or "LPAR" not in place.expected:
+        return None
+    if "INT" in place.expected or place.type() == "EQUAL":
+        return None
+    stop = place.line().stop
+    ends = [p for p in range(place.at, stop) if place.tokens[p].type in ("LBRACE", "COLON")]
+    end = ends[-1] if ends else stop
+    header = place.text(place.at, end - 1) if end > place.at else "…"
+    header = _PYTHON_RANGE.sub(lambda found: f"{found[1] or 0}..{found[2].strip()}", header)
+    problem = BareHeader(place.span(-1, end - 1 - place.at), f"{keyword.lower()} ({header}) {{ … }}")
+    edits = [Edit(place.at, place.at, (("LPAR", "("),)), Edit(end, end, (("RPAR", ")"),))]
+    if ends and place.tokens[end].type == "COLON":
+        edits = [edits[0], *_braces(place, end, (("RPAR", ")"),))]
+    return Mistake(problem, tuple(edits))
+
+
+def colon_block(place: Place) -> Mistake | None:
+    """`if (c):`, `else:`, `layer L(x):`."""
+    if place.type() != "COLON" or "LBRACE" not in place.expected:
+        return None
+    return Mistake(ColonBlock(place.span()), tuple(_braces(place, place.at)))
+
+
+def _braces(place: Place, colon: int, before: tuple[tuple[str, str], ...] = ()) -> list[Edit]:
+    """`{` for a colon, and `}` where the indentation returns."""
+    source, tokens = place.source, place.tokens
+    first = place.line().start
+    column = source.position(tokens[first].start_pos)[1]
+    end = colon + 1
+    while end < len(tokens) - 1:
+        if starts_line(source, tokens, end):
+            if source.position(tokens[end].start_pos)[1] <= column:
+                break
+        if tokens[end].type in CLOSED_BY:
+            end = place.pairs.partner.get(end, end)
+        elif tokens[end].type in CLOSING:
+            break
+        end += 1
+    opening = Edit(colon, colon + 1, (*before, ("LBRACE", "{")))
+    return [opening, Edit(end, end, (("RBRACE", "}"),))]
+
+
+def equals_in_condition(place: Place) -> Mistake | None:
+    """`if (a = b)`, `when a = b`."""
+    if place.type() != "EQUAL" or place.adjacent(0) and place.type(-1) in ("SAME", "COLON"):
+        return None
+    if place.starts_line(-1):
+        return None
+    for position in range(place.at - 1, place.begin - 1, -1):
+        type = place.tokens[position].type
+        header = type == "LPAR" and place.tokens[position - 1].type == "IF"
+        if header or type in ("WHEN", "ASSERT", "AND", "OR", "NOT", "IF"):
+            edit = Edit(place.at, place.at + 1, (("SAME", "=="),))
+            return Mistake(EqualsInCondition(place.span()), (edit,))
+        if type in CLOSED_BY or type in ("EQUAL", "COMMA", "ARROW", "COLON"):
+            return None
+    return None
+
+
+def assert_comma(place: Place) -> Mistake | None:
+    """`assert c, "message"`."""
+    if place.type() != "COMMA" or place.tokens[place.begin].type != "ASSERT":
+        return None
+    if "ELSE" not in place.expected:
+        return None
+    edit = Edit(place.at, place.at + 1, (("ELSE", "else"),))
+    problem = ForeignForm(place.span(), "write `else` before the message of an `assert`")
+    return Mistake(problem, (edit,))
+
+
+def joined_signs(place: Place) -> Mistake | None:
+    """`x += 1`, `x := 1`, `a === b`, `a => b`, `a <> b`: signs that lie side by side."""
+    at = place.at
+    if place.type() in ARITHMETIC and place.type(1) == "EQUAL" and place.adjacent(1):
+        name, sign = place.token(-1).value, place.token().value
+        problem = ForeignSign(place.span(0, 1), f"{name} = {name} {sign} …")
+        return Mistake(problem, (Edit(at, at + 1),))
+    pair = (place.type(-1), place.type())
+    if pair not in _JOINED or not place.adjacent(0):
+        return None
+    instead, tokens = _JOINED[pair]
+    return Mistake(ForeignSign(place.span(-1, 0), instead), (Edit(at - 1, at + 1, tokens),))
+
+
+_JOINED = {
+    ("COLON", "EQUAL"): ("=", (("EQUAL", "="),)),
+    ("SAME", "EQUAL"): ("==", (("SAME", "=="),)),
+    ("DIFFERENT", "EQUAL"): ("!=", (("DIFFERENT", "!="),)),
+    ("EQUAL", "MORETHAN"): ("->", (("ARROW", "->"),)),
+    ("LESSTHAN", "MORETHAN"): ("!=", (("DIFFERENT", "!="),)),
+}
+
+
+def setting_sign(place: Place) -> Mistake | None:
+    """`batch = 32`, `epochs: 10`."""
+    if place.kind != "train" or place.at != place.begin + 1:
+        return None
+    if place.type() not in ("EQUAL", "COLON") or place.type(-1) not in NAMES:
+        return None
+    problem = ForeignForm(place.span(), f"leave it out: `{place.token(-1).value} value`")
+    return Mistake(problem, (Edit(place.at, place.at + 1),))
+
+
+def prefixed_string(place: Place) -> Mistake | None:
+    """`f"…"`, `r"…"`."""
+    if place.type() != "STRING" or place.type(-1) != "NAME" or not place.adjacent(0):
+        return None
+    edit = Edit(place.at - 1, place.at)
+    return Mistake(ForeignForm(place.span(-1), "leave it out: strings have no prefix"), (edit,))
+
+
+def model_parentheses(place: Place) -> Mistake | None:
+    """`model Net(classes = 10) { … }`."""
+    if place.type() != "LPAR" or place.type(-2) != "MODEL":
+        return None
+    close = place.pairs.partner.get(place.at)
+    if close is None:
+        return None
+    edits = (
+        Edit(place.at, place.at + 1, (("LBRACE", "{"),)),
+        Edit(close, close + 1, (("RBRACE", "}"),)),
+    )
+    return Mistake(ModelParentheses(place.span(0, close - place.at)), edits)
+
+
+FOREIGN_RULES: tuple[Rule, ...] = (
+    slash_comment,
+    foreign_word,
+    python_conditional,
+    bare_header,
+    colon_block,
+    joined_signs,
+    equals_in_condition,
+    assert_comma,
+    setting_sign,
+    prefixed_string,
+    model_parentheses,
+)

@@ -1,0 +1,383 @@
+"""What a syntax mistake most likely is: one small rule per kind, the first that knows it speaks.
+
+A rule looks at the tokens around the one that did not fit and answers with a `Mistake`: the
+problem to report and, where it is plain what was meant, the edits that mend the tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from lark import Token
+
+from netdsl.diagnostics import Problem
+from netdsl.diagnostics.suggest import nearest
+from netdsl.diagnostics.syntax import (
+    BadEdition,
+    BadNumber,
+    BodyBegin,
+    ChainedComparison,
+    Misspelled,
+    MissingExpression,
+    ReservedWord,
+    Unclosed,
+    Unexpected,
+    Unopened,
+)
+from netdsl.language.brackets import Pairing, begins_declaration, starts_line
+from netdsl.language.words import (
+    BELONGS,
+    CLOSED_BY,
+    CLOSING,
+    COMPARISONS,
+    DANGLING,
+    DECLARATIONS,
+    END,
+    FORMS,
+    KEYWORDS,
+    NAMES,
+    SIGNS,
+    STATEMENTS,
+    TRAIN_STATEMENTS,
+    UPDATES,
+    called,
+    expectations,
+)
+from netdsl.source import Source, Span
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Tokens `start` up to `stop` give way to `tokens`, each a type and its text."""
+
+    start: int
+    stop: int
+    tokens: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Mistake:
+    problem: Problem
+    edits: tuple[Edit, ...] = ()
+    vague: bool = False  # says only that something does not fit
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where parsing failed, and what is known there."""
+
+    source: Source
+    tokens: list[Token]
+    at: int  # the token that does not fit
+    expected: frozenset[str]
+    begin: int  # the first token of the statement
+    kind: str  # of statements around: "declaration", "statement", "train", "step", "update"
+    open: tuple[int, ...]
+    pairs: Pairing
+
+    def token(self, offset: int = 0) -> Token:
+        position = self.at + offset
+        inside = 0 <= position < len(self.tokens)
+        return self.tokens[position] if inside else self.tokens[-1]
+
+    def type(self, offset: int = 0) -> str:
+        return self.token(offset).type
+
+    def span(self, offset: int = 0, last: int | None = None) -> Span:
+        end = self.token(offset if last is None else last).end_pos
+        return Span(self.source, self.token(offset).start_pos, end)
+
+    def span_at(self, position: int) -> Span:
+        return self.span(position - self.at)
+
+    def adjacent(self, offset: int) -> bool:
+        """Whether a token follows the one before it without a space."""
+        return self.token(offset - 1).end_pos == self.token(offset).start_pos
+
+    def starts_line(self, offset: int = 0) -> bool:
+        return starts_line(self.source, self.tokens, self.at + offset)
+
+    def expects_expression(self) -> bool:
+        return {"INT", "NAME"} <= self.expected and "PLUS" not in self.expected
+
+    def line(self) -> range:
+        """The positions of the tokens on this line."""
+        first = last = self.at
+        while first > 0 and not starts_line(self.source, self.tokens, first):
+            first -= 1
+        last += 1
+        while last < len(self.tokens) - 1 and not starts_line(self.source, self.tokens, last):
+            last += 1
+        return range(first, min(last, len(self.tokens) - 1))
+
+    def text(self, first: int, last: int) -> str:
+        """What the source says from one position to another, on one line."""
+        text = self.source.text[self.tokens[first].start_pos : self.tokens[last].end_pos]
+        return " ".join(text.split())
+
+    def operand(self, position: int, step: int) -> int:
+        """The last position, going by `step`, of the expression that begins beside `position`."""
+        last = position
+        while 0 <= (next := last + step) < len(self.tokens) - 1:
+            token = self.tokens[next]
+            if token.type in CLOSED_BY or token.type in CLOSING:
+                if (token.type in CLOSED_BY) != (step > 0) or next not in self.pairs.partner:
+                    return last
+                next = self.pairs.partner[next]
+            elif token.type in _ENDS_OPERAND:
+                return last
+            if step > 0 and starts_line(self.source, self.tokens, next):
+                return last
+            last = next
+        return last
+
+
+_ENDS_OPERAND = frozenset({
+    "EQUAL", "COMMA", "COLON", "ARROW", "RETURN", "IF", "ELSE", "THEN", "WHEN", "AND", "OR", "IN",
+})  # fmt: skip
+
+Rule = Callable[[Place], Mistake | None]
+
+
+def find(place: Place) -> Mistake:
+    """The mistake at a place, as the first rule that knows it says."""
+    from netdsl.language.foreign import FOREIGN_RULES
+
+    for rule in (*_STRUCTURE, *FOREIGN_RULES, *_SPELLING):
+        mistake = rule(place)
+        if mistake:
+            return mistake
+    return unexpected(place)
+
+
+# ---------------------------------------------------------------- brackets
+
+
+def closes_nothing(place: Place) -> Mistake | None:
+    """`}` too many, `f(a]`."""
+    if place.type() not in CLOSING:
+        return None
+    if not place.open:
+        return Mistake(Unopened(place.span()), (Edit(place.at, place.at + 1),))
+    opened = place.open[-1]
+    needed = CLOSED_BY[place.tokens[opened].type]
+    if place.type() == needed or needed not in place.expected:
+        return None
+    if place.at in place.pairs.unopened and opened not in place.pairs.unclosed:
+        edit = Edit(place.at, place.at + 1)
+        return Mistake(Unopened(place.span()), (edit,))
+    if opened in place.pairs.unclosed and place.at not in place.pairs.unopened:
+        return _close(place, opened)
+    edit = Edit(place.at, place.at + 1, ((needed, SIGNS[needed]),))
+    return Mistake(Unopened(place.span(), place.span_at(opened)), (edit,))
+
+
+def closed_too_early(place: Place) -> Mistake | None:
+    """A statement outside every declaration, behind a `}` that ended one."""
+    if place.kind != "declaration" or place.type(-1) != "RBRACE" or not place.pairs.unopened:
+        return None
+    if place.type() not in STATEMENTS and place.type() not in NAMES:
+        return None
+    brace = place.at - 1
+    opened = place.span_at(place.begin)
+    return Mistake(Unopened(place.span(-1), opened, early=True), (Edit(brace, brace + 1),))
+
+
+def never_closed(place: Place) -> Mistake | None:
+    """The file or the declaration ends, or a statement begins, within brackets."""
+    if not place.open:
+        return None
+    token = place.token()
+    missing = [position for position in place.pairs.unclosed if position < place.at]
+    if token.type == END or token.type in DECLARATIONS and begins_declaration(
+        place.tokens, place.at
+    ):
+        return _close(place, max(missing, default=place.open[-1]))
+    innermost = place.open[-1]
+    if innermost in place.pairs.unclosed and place.starts_line() and place.type(-1) != "COMMA":
+        return _close(place, innermost)
+    return None
+
+
+def _close(place: Place, culprit: int) -> Mistake:
+    """Closes what is open down to `culprit`; all of it where the declaration is over."""
+    opened = place.tokens[culprit]
+    closing = SIGNS[CLOSED_BY[opened.type]]
+    over = place.type() == END or place.type() in DECLARATIONS
+    to_close = [p for p in reversed(place.open) if over or p >= culprit]
+    tokens = tuple((t := CLOSED_BY[place.tokens[p].type], SIGNS[t]) for p in to_close)
+    before = None if place.type() == END else place.span()
+    problem = Unclosed(place.span_at(culprit), closing, before)
+    return Mistake(problem, (Edit(place.at, place.at, tokens),))
+
+
+# ---------------------------------------------------------------- models and editions
+
+
+def late_edition(place: Place) -> Mistake | None:
+    if place.type() != "NET" or place.kind != "declaration":
+        return None
+    last = 1 if place.type(1) == "INT" else 0
+    edit = Edit(place.at, place.at + last + 1)
+    return Mistake(BadEdition(place.span(0, last), late=True), (edit,))
+
+
+def body_begins_otherwise(place: Place) -> Mistake | None:
+    """`model Net { x = …`: read as attributes."""
+    brace = place.open[-1] if place.open else 0
+    if place.expected == _BODY_BEGINS:
+        return Mistake(BodyBegin(place.span(), place.span(-1)), (_body_after(brace),))
+    if place.tokens[brace - 2].type != "MODEL" or place.tokens[brace].type != "LBRACE":
+        return None
+    statement = place.type() in STATEMENTS or place.type() in NAMES and place.starts_line()
+    if not statement or place.type(-1) == "COMMA":
+        return None
+    return Mistake(
+        BodyBegin(place.span_at(brace + 1), place.span_at(brace)), (_body_after(brace),)
+    )
+
+
+_BODY_BEGINS = {"INPUT", "STATE", "PARAMETER", "ASSERT"}
+
+
+def _body_after(brace: int) -> Edit:
+    """A condition that always holds: what follows is then a body."""
+    condition = (("ASSERT", "assert"), ("NAME", "true"), ("ELSE", "else"), ("STRING", '""'))
+    return Edit(brace + 1, brace + 1, condition)
+
+
+# ---------------------------------------------------------------- spelling
+
+
+def misspelled(place: Place) -> Mistake | None:
+    """`modle Net`, `inptu x: …`, `minimise ce with …`, `if c tehn a`."""
+    candidates = [(place.at, place.expected & KEYWORDS)]
+    begins = {"declaration": DECLARATIONS, "statement": STATEMENTS, "train": TRAIN_STATEMENTS,
+              "step": TRAIN_STATEMENTS, "update": UPDATES}  # fmt: skip
+    if place.begin < place.at <= place.begin + 3:
+        candidates.append((place.begin, frozenset(begins[place.kind])))
+    for position, types in candidates:
+        token = place.tokens[position]
+        if token.type not in NAMES or place.expects_expression():
+            continue
+        keyword = nearest(token.value, [type.lower() for type in types])
+        if keyword and keyword != token.value and _alike(keyword, token.value):
+            edit = Edit(position, position + 1, ((keyword.upper(), keyword),))
+            return Mistake(Misspelled(place.span_at(position), keyword), (edit,))
+    return None
+
+
+def _alike(keyword: str, word: str) -> bool:
+    """Closer than names need to be: `relu` is not a misspelled `return`."""
+    same_letters = sorted(keyword) == sorted(word.lower())
+    return same_letters or SequenceMatcher(None, keyword, word.lower()).ratio() >= 0.75
+
+
+def reserved_word(place: Place) -> Mistake | None:
+    """`loss = …`, `let input = …`, `x + state`."""
+    if place.type() in KEYWORDS and (_needs_name(place) or place.type(1) == "EQUAL"):
+        offset = 0
+    elif place.type(-1) in KEYWORDS and _is_bound(place):
+        offset = -1
+    else:
+        return None
+    position = place.at + offset
+    word = place.tokens[position]
+    edit = Edit(position, position + 1, (("NAME", word.value),))
+    return Mistake(ReservedWord(place.span(offset), FORMS.get(word.type)), (edit,))
+
+
+def _needs_name(place: Place) -> bool:
+    """Not where a statement could begin: there a keyword is out of place, not a name."""
+    begins = {"ASSERT", "FEED", "USE", "MINIMIZE"} & place.expected
+    return place.expects_expression() or "NAME" in place.expected and not begins
+
+
+def _is_bound(place: Place) -> bool:
+    """`loss = …`: a keyword where a name is bound."""
+    return place.begin == place.at - 1 and place.type() in ("EQUAL", "COMMA", "DOT")
+
+
+def missing_expression(place: Place) -> Mistake | None:
+    """`x =`, `return`, `a +` with a new statement or a bracket behind it."""
+    if place.type(-1) in DANGLING and place.expects_expression():
+        ended = place.starts_line() or place.type() in CLOSING or place.type() == END
+        behind = 0
+    else:  # the name bound on the next line was taken for what is missing
+        ended = place.type() == "EQUAL" and place.type(-2) in DANGLING and place.starts_line(-1)
+        behind = -1
+    if not ended:
+        return None
+    edit = Edit(place.at + behind, place.at + behind, (("NAME", "_"),))
+    return Mistake(MissingExpression(place.span(behind - 1)), (edit,))
+
+
+def pointed_number(place: Place) -> Mistake | None:
+    """`.5`, `2.`."""
+    if place.type() == "DOT" and place.type(1) == "INT" and place.adjacent(1):
+        meant = f"0.{place.token(1).value}"
+        edit = Edit(place.at, place.at + 2, (("FLOAT", meant),))
+        return Mistake(BadNumber(place.span(0, 1), "a digit is missing before the point", meant),
+                       (edit,))  # fmt: skip
+    if place.type(-1) == "DOT" and place.type(-2) == "INT" and place.adjacent(-1):
+        meant = f"{place.token(-2).value}.0"
+        edit = Edit(place.at - 2, place.at, (("FLOAT", meant),))
+        return Mistake(BadNumber(place.span(-2, -1), "a digit is missing behind the point", meant),
+                       (edit,))  # fmt: skip
+    return None
+
+
+def chained_comparison(place: Place) -> Mistake | None:
+    """`a < b < c`."""
+    if place.type() not in COMPARISONS or "PLUS" not in place.expected:
+        return None
+    middle = place.operand(place.at, -1)
+    while middle < place.at and place.tokens[middle].type not in COMPARISONS:
+        middle += 1
+    if middle == place.at:
+        return None
+    first = place.operand(middle, -1)
+    left, shared = place.text(first, middle), place.text(middle + 1, place.at - 1)
+    right = place.text(place.at, place.operand(place.at, 1))
+    problem = ChainedComparison(place.span(), f"{left} {shared} and {shared} {right}")
+    return Mistake(problem, (Edit(place.at, place.at + 1, (("AND", "and"),)),))
+
+
+# ---------------------------------------------------------------- all else
+
+
+def unexpected(place: Place) -> Mistake:
+    """What stands there, what could, and how the statement or the stray word is used."""
+    expected = expectations(place.expected)
+    notes = []
+    word = place.tokens[place.begin]
+    inside = place.open and place.open[-1] >= place.begin
+    if place.begin < place.at <= place.begin + 6 and word.type in FORMS and not inside:
+        notes.append(f"`{word.value}` is used like this: `{FORMS[word.type]}`")
+    if place.type() in BELONGS:
+        notes.append(BELONGS[place.type()])
+    opened = None
+    if inside:
+        opened = place.span_at(place.open[-1])
+        if opened.line == place.span().line:
+            opened = None
+    problem = Unexpected(place.span(), called(place.token()), expected, opened, tuple(notes))
+    return Mistake(problem, vague=True)
+
+
+_STRUCTURE: tuple[Rule, ...] = (
+    late_edition,
+    closes_nothing,
+    closed_too_early,
+    never_closed,
+    body_begins_otherwise,
+)
+_SPELLING: tuple[Rule, ...] = (
+    pointed_number,
+    chained_comparison,
+    missing_expression,
+    misspelled,
+    reserved_word,
+)

@@ -1,0 +1,111 @@
+"""Sources that are sound: what they give, the options that all share, and how they are asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from data_files import images, labels, write_mnist
+
+from netdsl.data.dataset import Dataset, row_count
+from netdsl.data.sources import load_source, parse_source
+from netdsl.diagnostics import Refused
+from netdsl.ir.program import Recipe
+from netdsl.registry import show
+
+
+def load(name: str, *arguments, **keywords) -> Dataset:
+    return load_source(Recipe(name, arguments, keywords))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_mnist_files(tmp_path, packed):
+    write_mnist(tmp_path, packed=packed)
+    data = load("mnist", str(tmp_path))
+    assert data.train["image"].values.shape == (40, 1, 4, 4)
+    assert np.array_equal(data.validate["image"].values[:, 0], images(20))
+    assert np.array_equal(data.train["label"].values, labels(40))
+    rows = data.train["image"].rows(np.array([3]), np.dtype(np.float32))
+    assert np.array_equal(rows[0, 0], images(40)[3].astype(np.float32) / np.float32(255))
+    assert data.name == f'mnist("{tmp_path}")'
+
+
+def test_fashion_mnist(shared):
+    data = load("fashion_mnist", str(shared / "data" / "fashion-mnist"))
+    assert data.train["image"].values.shape == (60_000, 1, 28, 28)
+    assert data.validate["image"].values.shape == (10_000, 1, 28, 28)
+    assert set(np.bincount(data.train["label"].values)) == {6000}
+    assert data.classes[0] == "T-shirt/top" and data.classes[9] == "Ankle boot"
+
+
+@pytest.mark.parametrize(("options", "rows", "held"), [
+    ({}, 1442, 355),
+    ({"take": 100}, 100, 100),
+    ({"take": 5000}, 1442, 355),
+    ({"classes": (0, 1)}, 289, 71),
+    ({"classes": ("8",)}, 140, 34),
+    ({"fraction": 0.1}, 143, 355),
+    ({"classes": (3, 8), "fraction": 0.5, "take": 50}, 50, 50),
+])
+def test_options(options, rows, held):
+    data = load("digits", **options)
+    assert (row_count(data.train), row_count(data.validate)) == (rows, held)
+
+
+def test_classes_are_renumbered_in_the_order_given():
+    whole, some = load("digits"), load("digits", classes=("8", 3))
+    assert some.classes == ("8", "3")
+    label = whole.train["label"].values
+    kept = label[(label == 8) | (label == 3)]
+    assert np.array_equal(some.train["label"].values, np.where(kept == 8, 0, 1))
+
+
+def test_fraction_is_stratified_and_seeded():
+    def chosen(seed: int) -> np.ndarray:
+        return load("digits", fraction=0.1, seed=seed).train["image"].values
+
+    whole = np.bincount(load("digits").train["label"].values)
+    part = np.bincount(load("digits", fraction=0.1).train["label"].values)
+    assert part.tolist() == [round(count * 0.1) for count in whole]
+    assert np.array_equal(chosen(0), chosen(0))
+    assert not np.array_equal(chosen(0), chosen(1))
+
+
+def test_npz(tmp_path):
+    rows = {"x": np.arange(24, dtype=">f4").reshape(12, 2), "label": np.array([0, 1] * 6)}
+    np.savez_compressed(tmp_path / "a.npz", **rows)
+    data = load("npz", str(tmp_path / "a.npz"))
+    assert data.validate["x"].values.tolist() == [[16, 17], [18, 19]]  # rows 8, 9: fifth of each
+    assert data.train["x"].values.dtype == np.dtype("=f4")
+    assert data.classes == ("0", "1")
+    np.savez(tmp_path / "b.npz", x=rows["x"][:4], label=np.array([0, 1, 2, 0]))
+    data = load("npz", str(tmp_path / "a.npz"), validate=str(tmp_path / "b.npz"))
+    assert (row_count(data.train), row_count(data.validate)) == (12, 4)
+    assert data.classes == ("0", "1", "2")
+
+
+def test_npz_of_images_and_of_figures(tmp_path):
+    np.savez(tmp_path / "a.npz", image=np.full((10, 3, 2, 2), 255, np.uint8), age=np.arange(10.0))
+    data = load("npz", str(tmp_path / "a.npz"))
+    assert data.train["image"].rows(slice(1), np.dtype(np.float32)).max() == 1
+    assert data.validate["age"].values.tolist() == [4, 9]
+    assert data.classes == ()
+
+
+@pytest.mark.parametrize(("text", "written"), [
+    ("digits", "digits()"),
+    ("fashion_mnist:../x", 'fashion_mnist("../x")'),
+    ("npz:C:/a.npz", 'npz("C:/a.npz")'),
+])
+def test_shorthand(text, written):
+    assert show(parse_source(text)) == written
+
+
+@pytest.mark.parametrize(("text", "suggestion"), [
+    ("digit", "did you mean `digits`?"), ("fashion-mnist:DIR", "did you mean `fashion_mnist`?"),
+    ("mnist:", "did you mean `mnist`?"), ("", None), ("data/x.npz", None),
+])
+def test_no_source(text, suggestion):
+    with pytest.raises(Refused) as refused:
+        parse_source(text)
+    problem, = refused.value.problems
+    assert (problem.code, problem.describe().suggestion) == ("N509", suggestion)

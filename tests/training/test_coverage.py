@@ -1,0 +1,84 @@
+"""Which parameters are trained by what, and what is said about gaps and overlaps."""
+
+from __future__ import annotations
+
+import pytest
+from small_networks import perceptron, program, recipe
+
+from netdsl.diagnostics import Report
+from netdsl.ir.program import Minimize
+from netdsl.training.coverage import covers
+from netdsl.training.graph import plan_training
+
+SGD = recipe("sgd", 0.1)
+ALL = {"stem.fc1.weight", "stem.fc1.bias", "bn.weight", "bn.bias", "fc2.weight", "fc2.bias"}
+
+
+def over(*patterns: str, loss: str = "ce") -> Minimize:
+    return Minimize(loss, tuple(tuple(pattern.split(".")) for pattern in patterns), SGD)
+
+
+def planned(*minimize: Minimize, freeze: tuple[str, ...] = ()):
+    report = Report()
+    patterns = tuple(tuple(pattern.split(".")) for pattern in freeze)
+    plan = plan_training(perceptron(), program(*minimize, freeze=patterns), report)
+    assert (plan is None) == report.has_errors
+    return plan, report.problems
+
+
+@pytest.mark.parametrize(("pattern", "path", "expected"), [
+    ("stem", "stem.fc1.weight", True), ("stem.fc1", "stem.fc1.weight", True),
+    ("stem.*", "stem.fc1.weight", True), ("*.fc1", "stem.fc1.weight", True),
+    ("stem.fc1.weight", "stem.fc1.weight", True), ("ste", "stem.fc1.weight", False),
+    ("fc1", "stem.fc1.weight", False), ("stem.fc1.weight.x", "stem.fc1.weight", False),
+    ("*.*.*.*", "stem.fc1.weight", False), ("*", "stem", True),
+])
+def test_patterns(pattern, path, expected):
+    assert covers(tuple(pattern.split(".")), path) == expected
+
+
+@pytest.mark.parametrize(("minimize", "freeze", "trained"), [
+    ([over()], (), [ALL]),
+    ([over("rest")], (), [ALL]),
+    ([over()], ("stem",), [ALL - {"stem.fc1.weight", "stem.fc1.bias"}]),
+    ([over("fc2"), over("rest")], (), [{"fc2.weight", "fc2.bias"}, ALL - {"fc2.weight", "fc2.bias"}]),
+    ([over("rest"), over("fc2")], (), [ALL - {"fc2.weight", "fc2.bias"}, {"fc2.weight", "fc2.bias"}]),
+    ([over("*.weight", "stem.fc1.weight")], ("rest",), [{"bn.weight", "fc2.weight", "stem.fc1.weight"}]),
+    ([over()], ("rest",), [ALL]),  # nothing remains
+    ([over()], ("aux",), [ALL]),  # aux is no part of what `ce` needs
+    ([over("stem", "bn", "fc2"), over("aux", loss="side")], (), [ALL, {"aux.weight", "aux.bias"}]),
+])
+def test_covered(minimize, freeze, trained):
+    plan, problems = planned(*minimize, freeze=freeze)
+    assert not problems
+    assert [set(names) for names in plan.coverage.trained] == trained
+
+
+@pytest.mark.parametrize(("minimize", "freeze", "messages"), [
+    ([over("fc2")], (), ["`stem.fc1.weight`, `stem.fc1.bias`, `bn.weight`, `bn.bias` are neither "
+                         "trained nor frozen"]),
+    ([over("fc2"), over("bn")], ("stem.*.bias",),
+     ["`stem.fc1.weight` is neither trained nor frozen"]),
+    ([over("fc2"), over("*.bias"), over("rest")], (),
+     ["`fc2.bias` is covered by `over fc2` and by `over *.bias`"]),
+    ([over("fc2"), over()], (), ["`fc2.weight`, `fc2.bias` are covered by `over fc2` and by "
+                                 "`minimize`"]),
+    ([over(), over("rest")], (), ["minimising `ce` here moves no parameter"]),
+    ([over("rest"), over("rest")], (),
+     ["`stem.fc1.weight`, `stem.fc1.bias`, `bn.weight`, `bn.bias` and 2 more are covered by "
+      "`over rest` and by `over rest`"]),
+    ([over("fc2", "rest")], ("fc2",),
+     ["`fc2.weight`, `fc2.bias` are covered by `freeze fc2` and by `over fc2`"]),
+    ([over("fc3"), over("rest")], (), ["no parameter of the model lies under `fc3`"]),
+    ([over()], ("sten",), ["no parameter of the model lies under `sten`"]),
+    ([over(loss="cee")], (), ["the model has no loss `cee`"]),
+    ([over()], ("stem", "bn", "fc2"), ["minimising `ce` here moves no parameter"]),
+])
+def test_refused(minimize, freeze, messages):
+    _, problems = planned(*minimize, freeze=freeze)
+    assert [problem.describe().message for problem in problems] == messages
+
+
+def test_the_label_meant_is_suggested():
+    _, problems = planned(over(), freeze=("sten",))
+    assert problems[0].describe().suggestion == "did you mean `stem`?"
