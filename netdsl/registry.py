@@ -64,7 +64,7 @@ class Table:
             try:
                 arguments[name] = _converted(setting, kinds[name])
             except Unfit:
-                expected = _kind(kinds[name]).expected
+                expected = kind_of(kinds[name]).expected
                 report.add(
                     WrongArgument(recipe.span, recipe.name, name, show(setting), expected)
                 )
@@ -107,7 +107,7 @@ def _made(
         return None
 
 
-def _kind(annotation: Any) -> Kind:
+def kind_of(annotation: Any) -> Kind:
     """The Kind in `Annotated[…, Kind(…)]` or `Annotated[…, Kind(…)] | None`."""
     for part in (annotation, *get_args(annotation)):
         for extra in getattr(part, "__metadata__", ()):
@@ -119,7 +119,7 @@ def _kind(annotation: Any) -> Kind:
 def _converted(setting: Setting, annotation: Any) -> Any:
     if setting is None and type(None) in get_args(annotation):
         return None
-    return _kind(annotation).convert(setting)
+    return kind_of(annotation).convert(setting)
 
 
 def show(setting: Setting) -> str:

@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 import netdsl
-from netdsl.cli.verb import BROKEN_PIPE, INTERRUPTED
+from netdsl.cli.verb import BROKEN_PIPE, INTERRUPTED, admit
 
 # A verb's file is loaded when the verb is called for, and with it what only this verb needs.
 VERBS = {
@@ -79,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = INTERRUPTED
     except BrokenPipeError:
         code = BROKEN_PIPE
+    except Exception as error:  # outside of a verb: while its file is loaded
+        code = admit(error)
     if code == BROKEN_PIPE:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
     sys.exit(code)

@@ -1,13 +1,19 @@
-"""From what the command line names to a model that is checked and ready."""
+"""From what the command line names to what the verbs work on: models, weights, data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from netdsl.cli.terminal import tell
 from netdsl.compiler import build, choose, open_file, split_target
-from netdsl.diagnostics import Report
+from netdsl.diagnostics import Refused, Report
 from netdsl.model import Model
+
+if TYPE_CHECKING:
+    from netdsl.data.dataset import Dataset
 
 
 def open_model(
@@ -21,3 +27,26 @@ def open_model(
     model = Model(build(module, choose(module, name), report, attributes, settings))
     tell(report.problems)
     return model
+
+
+def read_weights(model: Model, path: str) -> dict[str, np.ndarray]:
+    """The weights of a file, which must be those of the model. Raises Refused."""
+    from netdsl.weights import load_weights, not_finite
+
+    arrays = load_weights(path, model.graph.variables)
+    warning = not_finite(arrays, path)
+    if warning is not None:
+        tell([warning])
+    return arrays
+
+
+def read_data(model: Model, specification: str | None) -> Dataset:
+    """The data of `--data`, else those that the model's training program names. Raises Refused."""
+    from netdsl.data.sources import load_source, parse_source
+    from netdsl.diagnostics.training import NoData
+
+    if specification is not None:
+        return load_source(parse_source(specification))
+    if model.program is None or model.program.data is None:
+        raise Refused(NoData(None if model.program is None else model.program.span))
+    return load_source(model.program.data)

@@ -19,13 +19,16 @@ class Pair(click.ParamType):
         return name.strip(), text.strip()
 
 
-def _as_dict(context: click.Context, param: click.Parameter, pairs: tuple) -> dict[str, str]:
+def as_dict(
+    context: click.Context, param: click.Parameter, pairs: tuple[tuple[str, str], ...]
+) -> dict[str, str]:
+    """The callback of an option of pairs; of two values for one name the later counts."""
     return dict(pairs)
 
 
 target = click.argument("target", metavar="FILE[:MODEL]")
 attributes = click.option(
-    "-D", "attributes", type=Pair(), multiple=True, callback=_as_dict,
+    "-D", "attributes", type=Pair(), multiple=True, callback=as_dict,
     help="Give one of the model's attributes another value: -D classes=100.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")

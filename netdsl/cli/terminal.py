@@ -24,8 +24,9 @@ def show(text: str = "") -> None:
 
 
 def show_json(**content: Any) -> None:
-    """One JSON object on the standard output, with the version of its form."""
-    show(json.dumps({"version": VERSION, **content}, indent=2, ensure_ascii=False))
+    """One JSON object on the standard output, with the version of its form; arrays as lists."""
+    whole = {"version": VERSION, **content}
+    show(json.dumps(whole, indent=2, ensure_ascii=False, default=lambda array: array.tolist()))
 
 
 def tell(problems: Iterable[Problem]) -> None:

@@ -25,28 +25,36 @@ class Verb(click.Command):
     """
 
     def invoke(self, context: click.Context) -> Any:
+        as_json = bool(context.params.get("as_json"))
         try:
             return super().invoke(context)
         except Refused as refused:
-            self._fail(context, refused.problems, code_of(refused))
+            context.exit(refuse(refused, as_json))
         except BrokenPipeError:
             context.exit(BROKEN_PIPE)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            if os.environ.get("NETDSL_DEBUG"):
-                traceback.print_exc()
-            self._fail(context, (Fault.of(error),), FAULT)
-
-    def _fail(self, context: click.Context, problems: Sequence[Problem], code: int) -> None:
-        if context.params.get("as_json"):
-            show_json(problems=[render_json(problem.describe()) for problem in problems])
-        else:
-            tell(problems)
-        context.exit(code)
+            context.exit(admit(error, as_json))
 
 
-def code_of(refused: Refused) -> int:
-    """Interrupted work is refused with a note; everything else has errors."""
+def refuse(refused: Refused, as_json: bool = False) -> int:
+    """Tell the user's problems; the exit code. Work that was stopped is refused with a note."""
+    tell_all(refused.problems, as_json)
     is_note = all(problem.severity == "note" for problem in refused.problems)
     return INTERRUPTED if is_note else REFUSED
+
+
+def admit(error: Exception, as_json: bool = False) -> int:
+    """Tell of a fault of netdsl; the exit code. With NETDSL_DEBUG set, the traceback too."""
+    if os.environ.get("NETDSL_DEBUG"):
+        traceback.print_exception(error)
+    tell_all([Fault.of(error)], as_json)
+    return FAULT
+
+
+def tell_all(problems: Sequence[Problem], as_json: bool) -> None:
+    if as_json:
+        show_json(problems=[render_json(problem.describe()) for problem in problems])
+    else:
+        tell(problems)

@@ -134,7 +134,7 @@ def check_feeds(
             continue
         name, type = pipe.input, graph.inputs[pipe.input].type
         if pipe.field in types:
-            reason = _misfit(pipe, types[pipe.field], type)
+            reason = misfit(pipe, types[pipe.field], type)
             if reason is not None:
                 report.add(FieldDoesNotFit(pipe.span, name, str(type), pipe.field, reason))
         elif pipe.feed is None:
@@ -143,7 +143,7 @@ def check_feeds(
             report.add(UnknownField(pipe.span, pipe.field, tuple(types)))
 
 
-def _misfit(pipe: Pipe, field: FieldType, input: TensorType) -> str | None:
+def misfit(pipe: Pipe, field: FieldType, input: TensorType) -> str | None:
     """Why the rows of a field, once through the pipe, cannot be the input; None when they can."""
     if not input.shape:
         return "the input is a single number, and a field has one for each row"

@@ -46,7 +46,7 @@ class Source:
         if self.classes:
             data = _only(data, _class_numbers(self.classes, data.classes))
         if self.fraction < 1:
-            data = replace(data, train=_thinned(data.train, self.fraction, self.seed))
+            data = replace(data, train=_thinned(data, self.fraction, self.seed))
         if self.take is not None:
             data = replace(data, train=_select(data.train, slice(self.take)),
                            validate=_select(data.validate, slice(self.take)))
@@ -79,10 +79,10 @@ def _only(data: Dataset, numbers: list[int]) -> Dataset:
                    classes=tuple(data.classes[number] for number in numbers))
 
 
-def _thinned(split: Split, fraction: float, seed: int) -> Split:
-    """A part of the rows of each class (of all rows where there are no labels), in file order."""
-    count = row_count(split)
-    group = split["label"].values if "label" in split else np.zeros(count, np.int64)
+def _thinned(data: Dataset, fraction: float, seed: int) -> Split:
+    """A part of the training rows of each class (of all, where there are no classes), in order."""
+    split, count = data.train, row_count(data.train)
+    group = split["label"].values if data.classes else np.zeros(count, np.int64)
     order = shuffled(count, seed, "fraction")
     chosen = []
     for number in np.unique(group):

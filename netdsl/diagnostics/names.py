@@ -1,4 +1,4 @@
-"""Problems of names, arguments and compile-time evaluation: codes N2xx."""
+"""Problems of names: what is declared, labelled, imported and asked for. Codes N2xx."""
 
 from __future__ import annotations
 
@@ -33,143 +33,6 @@ class UnknownName(Problem):
     def describe(self) -> Diagnostic:
         return self.say(f"nothing is called `{self.name}` here", self.span,
                         suggestion=did_you_mean(self.name, self.known))
-
-
-@dataclass(frozen=True)
-class UnknownArgument(Problem):
-    """An argument that the layer or function does not have.
-
-        x -> conv{64, kernel = 3}     # the attribute is called `k`
-
-    `netdsl explain conv` lists the attributes of a word of the language.
-    """
-
-    code = "N202"
-    span: Span
-    of: str
-    name: str
-    known: tuple[str, ...]
-
-    def describe(self) -> Diagnostic:
-        has = f"it has {listed(self.known)}" if self.known else "it has none"
-        return self.say(f"`{self.of}` has no argument `{self.name}`", self.span, notes=[has],
-                        suggestion=did_you_mean(self.name, self.known))
-
-
-@dataclass(frozen=True)
-class MissingArgument(Problem):
-    """An argument without a default was not given.
-
-        layer ConvBN{c, k = 3}(x) { … }
-        y = ConvBN{k = 5}(x)          # `c` has no default: ConvBN{64, k = 5}
-    """
-
-    code = "N203"
-    span: Span
-    of: str
-    name: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"`{self.of}` needs `{self.name}`", self.span,
-                        suggestion=f"give it: `{self.name} = …`")
-
-
-@dataclass(frozen=True)
-class TooManyArguments(Problem):
-    """More arguments in a row than the layer or function takes, or one given twice.
-
-        x -> linear{10, true, 3}      # linear has c, bias, init
-    """
-
-    code = "N204"
-    span: Span
-    of: str
-    takes: tuple[str, ...]
-
-    def describe(self) -> Diagnostic:
-        takes = f"it takes {listed(self.takes)}" if self.takes else "it takes none"
-        return self.say(f"`{self.of}` has no place for this argument", self.span, notes=[takes])
-
-
-@dataclass(frozen=True)
-class BadValue(Problem):
-    """An argument has a value that it cannot take.
-
-        x -> conv{64, k = 0}          # `k` must be a whole number of at least 1
-        x -> conv{100 / 3}            # sizes are exact: 33.33… is not a whole number
-    """
-
-    code = "N205"
-    span: Span
-    of: str
-    name: str
-    value: str
-    reason: str
-    expected: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"`{self.name}` of `{self.of}` must be {self.expected}",
-                        Mark(self.span, f"{self.value} {self.reason}"))
-
-
-@dataclass(frozen=True)
-class BracesMissing(Problem):
-    """A layer is constructed with braces before it is applied.
-
-    `{}` is compile time: it makes an instance, which owns its parameters. `()` is run time: it
-    applies the instance to tensors.
-
-        conv(64, k = 3)(x)            # wrong
-        conv{64, k = 3}(x)            # right
-        x -> conv{64, k = 3}          # the same
-    """
-
-    code = "N206"
-    span: Span
-    name: str
-    example: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(
-            f"`{self.name}` is a layer: construct it with braces before it is applied", self.span,
-            notes=["`{}` makes an instance and owns parameters, `()` applies it to tensors"],
-            suggestion=f"`{self.example}`",
-        )
-
-
-@dataclass(frozen=True)
-class ParenthesesMissing(Problem):
-    """A plain function takes its arguments in parentheses.
-
-    Only what owns parameters is constructed with braces.
-
-        x -> maxpool{2}               # wrong
-        x -> maxpool(2)               # right
-    """
-
-    code = "N207"
-    span: Span
-    name: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"`{self.name}` is a plain function: its arguments go in parentheses",
-                        self.span, suggestion=f"`{self.name}(…)`")
-
-
-@dataclass(frozen=True)
-class NotApplicable(Problem):
-    """Something is applied that is neither an instance nor a function.
-
-        n = 3
-        y = n(x)                      # a number cannot be applied
-    """
-
-    code = "N208"
-    span: Span
-    what: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"{self.what} cannot be applied", self.span)
 
 
 @dataclass(frozen=True)
@@ -269,95 +132,6 @@ class Redeclared(Problem):
 
 
 @dataclass(frozen=True)
-class WrongCount(Problem):
-    """Names on the left of `=` and values on the right do not pair up.
-
-        q, k = split3(x)              # three values, two names
-        q, k, _ = split3(x)           # `_` discards one
-    """
-
-    code = "N214"
-    span: Span
-    names: int
-    values: int
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"{self.names} names for {self.values} values", self.span,
-                        suggestion="`_` discards a value")
-
-
-@dataclass(frozen=True)
-class NotCompileTime(Problem):
-    """A condition or count depends on numbers that exist only when the network runs.
-
-    `if`, `when` and `for` are settled at compile time. What depends on a tensor's elements is
-    written with `where(condition, a, b)`; what depends on a free dimension, such as the batch,
-    cannot be decided before the data are there.
-    """
-
-    code = "N215"
-    span: Span
-    what: str
-    is_tensor: bool
-
-    def describe(self) -> Diagnostic:
-        way = ("`where(condition, a, b)` chooses element by element" if self.is_tensor
-               else "fix the size in the input's declaration")
-        return self.say(f"{self.what} is not known at compile time", self.span, suggestion=way)
-
-
-@dataclass(frozen=True)
-class WrongKind(Problem):
-    """A value of one kind stands where another is needed.
-
-        for (i in 3) { … }            # a range or list is needed: 0..3
-        x = conv{3} + 1               # an instance is not a tensor: apply it first
-    """
-
-    code = "N216"
-    span: Span
-    what: str
-    needed: str
-    way: str | None = None
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"{self.needed} is needed here, not {self.what}", self.span,
-                        suggestion=self.way)
-
-
-@dataclass(frozen=True)
-class AssertionFailed(Problem):
-    """An `assert` of the file does not hold for these attributes and sizes.
-
-    The message is the author's; the values in it are those of this instance.
-    """
-
-    code = "N217"
-    span: Span
-    message: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(self.message, self.span)
-
-
-@dataclass(frozen=True)
-class BadOperation(Problem):
-    """An operator between values that it does not join.
-
-        "a" + 1                       # a text and a number
-        1 / 0                         # division by zero
-    """
-
-    code = "N218"
-    span: Span
-    operator: str
-    reason: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"`{self.operator}` does not work here: {self.reason}", self.span)
-
-
-@dataclass(frozen=True)
 class UnusedInput(Problem):
     """An input that no output, loss or metric needs.
 
@@ -384,12 +158,13 @@ class UnknownModel(Problem):
     file: str
     name: str | None
     known: tuple[str, ...]
+    span: Span | None = None
 
     def describe(self) -> Diagnostic:
         if not self.known:
-            return self.say(f"{self.file} declares no model",
+            return self.say(f"{self.file} declares no model", self.span,
                             suggestion="`model NAME { input …  output … }` declares one")
-        return self.say(f"{self.file} has no model `{self.name}`",
+        return self.say(f"{self.file} has no model `{self.name}`", self.span,
                         notes=[f"it has {listed(self.known)}"],
                         suggestion=did_you_mean(self.name or "", self.known))
 
@@ -466,22 +241,6 @@ class BadImport(Problem):
 
 
 @dataclass(frozen=True)
-class BadIndex(Problem):
-    """An index outside of a list or tensor, or of the wrong form.
-
-        xs[3]                         # of a list of three: 0, 1, 2
-        x[_, 0]                       # a tensor: `_` keeps an axis, a number drops it, a..b cuts
-    """
-
-    code = "N225"
-    span: Span
-    reason: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(self.reason, self.span)
-
-
-@dataclass(frozen=True)
 class NoMember(Problem):
     """Nothing of that name behind the dot.
 
@@ -539,32 +298,85 @@ class NothingAsked(Problem):
 
 
 @dataclass(frozen=True)
-class NotYet(Problem):
-    """The language has it, this version does not build it yet.
+class OwnedByNothing(Problem):
+    """An instance is made where nothing can own its parameters.
 
-    The file is well-formed; what it says here comes with a later version of netdsl.
+    Parameters belong to the model or layer in whose body they are made, and are named by its
+    path. A `let` of a file, the default of an attribute and the arguments of a preset have none:
+    they name the layer, and the body that uses it constructs it.
+
+        layer Block{act = prelu{}}(x) { … }           # wrong
+        layer Block{act = prelu}(x) { return x -> act: act{} }
     """
 
-    code = "N290"
+    code = "N229"
     span: Span
-    what: str
+    kind: str
 
     def describe(self) -> Diagnostic:
-        return self.say(f"{self.what} is not supported by this version of netdsl", self.span)
+        return self.say(f"an instance of `{self.kind}` made here would belong to nothing",
+                        self.span, suggestion=f"name the layer alone, `{self.kind}`, and "
+                        "construct it in the body that applies it")
 
 
 @dataclass(frozen=True)
-class TooMuch(Problem):
-    """The file asks for more than the compiler is willing to build.
+class DeadParameters(Problem):
+    """Parameters that no output and no loss depends on.
 
-    Loops, nesting and the number of operations are bounded, so that any file can be checked
-    safely; networks of this size are far beyond what can be run.
+    They would be stored and never trained. Most often the result of a layer is overwritten or
+    its name is mistyped further down.
+
+        h = x -> fc1: linear{64} -> relu
+        logits = x -> fc2: linear{10}                 # `h` is never used: fc1 does nothing
     """
 
-    code = "N701"
+    code = "N230"
+    severity: ClassVar[Severity] = "warning"
     span: Span
-    what: str
-    limit: int
+    path: str
 
     def describe(self) -> Diagnostic:
-        return self.say(f"{self.what}: more than {self.limit:,}", self.span)
+        return self.say(f"the parameters of `{self.path}` reach neither an output nor a loss",
+                        self.span, suggestion="use its result, or remove it")
+
+
+@dataclass(frozen=True)
+class NearName(Problem):
+    """A name in a shape is new, but looks like one that is known.
+
+    In a signature a known name constrains the size; any other takes the size it meets. A mistyped
+    name therefore checks nothing.
+
+        layer Head{heads}(x: [B, head, L, d]) { … }   # `head` is whatever comes: `heads` is meant
+    """
+
+    code = "N231"
+    severity: ClassVar[Severity] = "note"
+    span: Span
+    name: str
+    near: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"`{self.name}` is a new name here and takes whatever size it meets",
+                        self.span, suggestion=f"did you mean `{self.near}`?")
+
+
+@dataclass(frozen=True)
+class NotApplied(Problem):
+    """A parameter is asked for before it exists.
+
+    The first application of an instance makes its parameters, because their shapes follow from
+    the tensor that comes in.
+
+        wte = embedding{V, d}
+        y = matmul(x, transpose(wte.weight))          # wrong: nothing has gone through wte yet
+    """
+
+    code = "N232"
+    span: Span
+    of: str
+    made: Span
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.of} has no parameters before it is applied", self.span,
+                        Mark(self.made, "made here"), suggestion="apply it to a tensor above")

@@ -9,7 +9,6 @@ from netdsl.diagnostics.names import listed
 from netdsl.diagnostics.suggest import did_you_mean
 from netdsl.source import Span
 
-
 # ------------------------------------------------------------------ losses and parameters
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from netdsl.diagnostics import Diagnostic, Mark, Problem
+from netdsl.diagnostics import Diagnostic, Mark, Problem, Severity
 from netdsl.source import Span
 
 
@@ -163,3 +164,22 @@ class UnknownDType(Problem):
 
     def describe(self) -> Diagnostic:
         return self.say(f"`{self.name}` is not a dtype", self.span, suggestion=self.way)
+
+
+@dataclass(frozen=True)
+class HoleFound(Problem):
+    """The size that stands at a `?`.
+
+    A hole in a signature fits any size, and the compiler tells which it found.
+
+        layer Head{}(x: [B, ?, ?]) { … }              # axis 1 is 49, axis 2 is 768
+    """
+
+    code = "N309"
+    severity: ClassVar[Severity] = "note"
+    span: Span
+    axis: int
+    size: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"axis {self.axis} is {self.size}", self.span)

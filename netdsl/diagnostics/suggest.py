@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MOST_KNOWN = 2000  # names compared, so that a file with very many mistakes is answered at once
+
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` most likely stands for, or None when none is close."""
-    known = sorted(set(known))
+    known = sorted(set(known))[:MOST_KNOWN]
     lowered = {name.lower(): name for name in known}
     if word.lower() in lowered:
         return lowered[word.lower()]

@@ -293,11 +293,11 @@ class ReservedWord(Problem):
 
     code: ClassVar[str] = "N115"
     span: Span
-    form: str | None = None  # how the keyword is used
+    usage: str | None = None  # a sentence
 
     def describe(self) -> Diagnostic:
         word = self.span.text
-        notes = (f"`{word}` is used like this: `{self.form}`",) if self.form else ()
+        notes = (self.usage,) if self.usage else ()
         message = f"`{word}` is a keyword and cannot be a name"
         return self.say(message, self.span, notes=notes, suggestion=f"call it `{word}_`")
 

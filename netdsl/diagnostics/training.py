@@ -42,6 +42,22 @@ class CountsEpochs(Problem):
 
 
 @dataclass(frozen=True)
+class WrongSeed(Problem):
+    """A seed that is negative or too large.
+
+    Random numbers are drawn from a key of 64 bits, one half of whose values are seeds.
+    """
+
+    code = "N453"
+    seed: int
+    limit: int
+
+    def describe(self) -> Diagnostic:
+        return self.say("the seed must be a whole number of at least 0 and below "
+                        f"{self.limit:,}")
+
+
+@dataclass(frozen=True)
 class LossNotFinite(Problem):
     """The loss became NaN or infinite, and training stopped.
 

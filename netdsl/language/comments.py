@@ -11,6 +11,7 @@ import re
 
 from netdsl.language import ast
 from netdsl.language.layout import NEWLINE, Doc, Suffix
+from netdsl.source import Span
 
 _UP_TO = {char: re.compile(rf"(?:[^{re.escape(char)}#]|#[^\n]*)*+") for char in ")]}"}
 _BEFORE_EDITION = re.compile(r"(?:\s|\ufeff|#[^\n]*)*")
@@ -21,7 +22,8 @@ class Comments:
     """The comments of one file that are still to be written."""
 
     def __init__(self, file: ast.File):
-        self._text = file.span.source.text
+        self._source = file.span.source
+        self._text = self._source.text
         self._pending = sorted(file.comments, key=lambda comment: comment.span.start, reverse=True)
 
     @property
@@ -53,7 +55,7 @@ class Comments:
         start = comment.span.start
         if limit is not None and start >= limit:
             return []
-        if start >= end and (comment.alone or "\n" in self._text[end:start]):
+        if start >= end and (comment.alone or self._text.find("\n", end, start) >= 0):
             return []
         self._pending.pop()
         return [Suffix(f"  {comment.text}")]
@@ -82,8 +84,8 @@ class Comments:
             return after
         return _UP_TO[bracket].match(self._text, after).end()
 
-    def edition_place(self) -> tuple[int, int]:
-        """Where `net 1` begins and ends; the tree does not say."""
+    def edition_place(self) -> Span:
+        """Where `net 1` stands; the tree does not say."""
         start = _BEFORE_EDITION.match(self._text).end()
         found = _EDITION.match(self._text, start)
-        return start, found.end() if found else start
+        return Span(self._source, start, found.end() if found else start)

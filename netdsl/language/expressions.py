@@ -235,7 +235,7 @@ class Expressions:
         for position, comment in enumerate(remaining):
             out += [NEWLINE] if nodes or position else []
             out.append(comment.text)
-        if not nodes and not remaining and not beside:
-            return brackets
+        if not nodes and not remaining:
+            return parts(opening, *beside, NEWLINE, closing) if beside else brackets
         hard = NEWLINE if remaining else BREAK
         return group(opening, *beside, Indent(_INDENT, parts(*out)), hard, closing)

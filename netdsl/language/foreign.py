@@ -68,7 +68,10 @@ def foreign_word(place: Place) -> Mistake | None:
         return None
     if place.type() in ("EQUAL", "COMMA"):
         return None
-    return Mistake(ForeignForm(place.span_at(place.begin), _WORDS[word.value]))
+    edits = ()
+    if word.value == "elif":
+        edits = (Edit(place.begin, place.begin + 1, (("ELSE", "else"), ("IF", "if"))),)
+    return Mistake(ForeignForm(place.span_at(place.begin), _WORDS[word.value]), edits)
 
 
 def python_conditional(place: Place) -> Mistake | None:
@@ -176,11 +179,13 @@ def joined_signs(place: Place) -> Mistake | None:
         name, sign = place.token(-1).value, place.token().value
         problem = ForeignSign(place.span(0, 1), f"{name} = {name} {sign} …")
         return Mistake(problem, (Edit(at, at + 1),))
-    pair = (place.type(-1), place.type())
-    if pair not in _JOINED or not place.adjacent(0):
-        return None
-    instead, tokens = _JOINED[pair]
-    return Mistake(ForeignSign(place.span(-1, 0), instead), (Edit(at - 1, at + 1, tokens),))
+    for first in (-1, 0):
+        pair = (place.type(first), place.type(first + 1))
+        if pair in _JOINED and place.adjacent(first + 1):
+            instead, tokens = _JOINED[pair]
+            edit = Edit(at + first, at + first + 2, tokens)
+            return Mistake(ForeignSign(place.span(first, first + 1), instead), (edit,))
+    return None
 
 
 _JOINED = {

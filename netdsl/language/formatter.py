@@ -7,6 +7,7 @@ and declarations are laid out here, expressions in `expressions`, comments kept 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import singledispatchmethod
 from typing import TypeAlias
 
@@ -47,6 +48,13 @@ def format_file(file: ast.File) -> str:
     return text + "\n" if text else ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Edition(ast.Syntax):
+    """`net 1`, which the tree keeps as a number."""
+
+    number: int
+
+
 class _Formatter(Expressions):
     """One file. Documents are made in source order, and comments with them."""
 
@@ -57,16 +65,11 @@ class _Formatter(Expressions):
     # ------------------------------------------------------------ sequences
 
     def file(self) -> Doc:
-        file, comments = self._file, self.comments
-        blocks: list[Doc] = []
+        file = self._file
+        nodes: list[ast.Syntax] = list(file.declarations)
         if file.edition is not None:
-            start, end = comments.edition_place()
-            edition = [*comments.above(start), f"net {file.edition}", *comments.beside(end)]
-            blocks.append(parts(*edition))
-        body = self._lines(file.declarations, comments.length, _declarations_apart)
-        if body is not None:
-            blocks.append(body)
-        return join(parts(NEWLINE, NEWLINE), blocks)
+            nodes.insert(0, _Edition(file.edition, span=self.comments.edition_place()))
+        return self._lines(nodes, self.comments.length, _declarations_apart) or ""
 
     def _lines(
         self,
@@ -120,6 +123,10 @@ class _Formatter(Expressions):
     def build(self, node: ast.Syntax) -> Doc:
         """The document of a declaration or statement."""
         raise TypeError(f"{type(node).__name__} is no statement")
+
+    @build.register
+    def _(self, node: _Edition) -> Doc:
+        return f"net {node.number}"
 
     @build.register
     def _(self, node: ast.Use) -> Doc:
@@ -194,6 +201,8 @@ class _Formatter(Expressions):
         return parts("return ", self._expressions(node.values))
 
     def _expressions(self, values: Sequence[ast.Expr]) -> Doc:
+        if len(values) == 1:
+            return self.expression(values[0])
         return group(Align(join(parts(",", SPACE), [self.expression(value) for value in values])))
 
     @build.register

@@ -28,6 +28,7 @@ from netdsl.diagnostics.syntax import (
 )
 from netdsl.language.brackets import Pairing, begins_declaration, starts_line
 from netdsl.language.words import (
+    BEGINNINGS,
     BELONGS,
     CLOSED_BY,
     CLOSING,
@@ -44,6 +45,7 @@ from netdsl.language.words import (
     UPDATES,
     called,
     expectations,
+    usage,
 )
 from netdsl.source import Source, Span
 
@@ -286,7 +288,7 @@ def reserved_word(place: Place) -> Mistake | None:
     position = place.at + offset
     word = place.tokens[position]
     edit = Edit(position, position + 1, (("NAME", word.value),))
-    return Mistake(ReservedWord(place.span(offset), FORMS.get(word.type)), (edit,))
+    return Mistake(ReservedWord(place.span(offset), usage(word.type)), (edit,))
 
 
 def _needs_name(place: Place) -> bool:
@@ -315,16 +317,11 @@ def missing_expression(place: Place) -> Mistake | None:
 
 
 def pointed_number(place: Place) -> Mistake | None:
-    """`.5`, `2.`."""
+    """`.5`."""
     if place.type() == "DOT" and place.type(1) == "INT" and place.adjacent(1):
         meant = f"0.{place.token(1).value}"
         edit = Edit(place.at, place.at + 2, (("FLOAT", meant),))
         return Mistake(BadNumber(place.span(0, 1), "a digit is missing before the point", meant),
-                       (edit,))  # fmt: skip
-    if place.type(-1) == "DOT" and place.type(-2) == "INT" and place.adjacent(-1):
-        meant = f"{place.token(-2).value}.0"
-        edit = Edit(place.at - 2, place.at, (("FLOAT", meant),))
-        return Mistake(BadNumber(place.span(-2, -1), "a digit is missing behind the point", meant),
                        (edit,))  # fmt: skip
     return None
 
@@ -351,20 +348,28 @@ def chained_comparison(place: Place) -> Mistake | None:
 def unexpected(place: Place) -> Mistake:
     """What stands there, what could, and how the statement or the stray word is used."""
     expected = expectations(place.expected)
+    complete = any(phrase in expected for phrase in BEGINNINGS)
+    inside = bool(place.open) and place.open[-1] >= place.begin
+    word, stray = place.tokens[place.begin].type, place.type()
     notes = []
-    word = place.tokens[place.begin]
-    inside = place.open and place.open[-1] >= place.begin
-    if place.begin < place.at <= place.begin + 6 and word.type in FORMS and not inside:
-        notes.append(f"`{word.value}` is used like this: `{FORMS[word.type]}`")
-    if place.type() in BELONGS:
-        notes.append(BELONGS[place.type()])
-    opened = None
-    if inside:
-        opened = place.span_at(place.open[-1])
-        if opened.line == place.span().line:
-            opened = None
+    if not complete and not inside and word in FORMS and place.at <= place.begin + 6:
+        notes.append(usage(word))
+    if stray in BELONGS and (complete or stray not in FORMS):
+        notes.append(BELONGS[stray])
+    opened = place.span_at(place.open[-1]) if inside else None
+    if opened and opened.line == place.span().line:
+        opened = None
     problem = Unexpected(place.span(), called(place.token()), expected, opened, tuple(notes))
     return Mistake(problem, vague=True)
+
+
+def stray_name(place: Place) -> Mistake | None:
+    """`x -> f g`: the name was taken for the beginning of a statement."""
+    begun = place.kind == "statement" and place.begin == place.at - 1 and place.type(-1) in NAMES
+    if not begun or place.starts_line(-1) or place.type(-2) in ("LBRACE", "RBRACE"):
+        return None
+    expected = ("an operator", "`->`", "a statement")
+    return Mistake(Unexpected(place.span(-1), called(place.token(-1)), expected), vague=True)
 
 
 _STRUCTURE: tuple[Rule, ...] = (
@@ -380,4 +385,5 @@ _SPELLING: tuple[Rule, ...] = (
     missing_expression,
     misspelled,
     reserved_word,
+    stray_name,
 )

@@ -15,7 +15,7 @@ from lark.parsers.lalr_analysis import Shift
 
 from netdsl.diagnostics import Problem
 from netdsl.diagnostics.habits import ForeignSign, SlashComment
-from netdsl.diagnostics.syntax import TooDeep
+from netdsl.diagnostics.syntax import BadNumber, TooDeep
 from netdsl.language import mistakes
 from netdsl.language.bounds import MOST_LEVELS
 from netdsl.language.brackets import begins_declaration, pair, starts_line
@@ -26,6 +26,7 @@ from netdsl.language.words import CLOSED_BY, CLOSING, DECLARATIONS, END, KEYWORD
 from netdsl.source import Source, Span
 
 _MOST_TRIES = 100
+_MOST_SILENT = 10  # mended without a word, on lines that already have one
 _MOST_STATES = 3000  # on the parser's stack, of which every beginning of a statement keeps a copy
 
 
@@ -55,18 +56,35 @@ class _Recovery:
     def __init__(self, source: Source, tokens: list[Token], problems: list[Problem]):
         end = len(source.text.rstrip())
         self._source = source
-        self._tokens = [*tokens, made(END, "", end, end)]
+        self._told: list[Problem] = []
+        self._tokens = [*self._with_whole_numbers(tokens), made(END, "", end, end)]
         self._pairs = pair(source, self._tokens)
         self._automaton = _Automaton()
         self._open: list[int] = []  # positions of the brackets open now
         self._around: list[_Begin] = []  # what is being read, outermost first
         self._recent: deque[_Begin] = deque(maxlen=32)
-        self._lines = {problem.span.line for problem in problems}
-        self._told: list[Problem] = []
+        self._lines = {problem.span.line for problem in (*problems, *self._told)}
         self._calm = -2  # up to this position a mistake follows from the one before
 
+    def _with_whole_numbers(self, tokens: list[Token]) -> list[Token]:
+        """`2.` is told and made `2.0`: behind its point, any word would be a member."""
+        out: list[Token] = []
+        for token in tokens:
+            if token.type == "DOT" and out and out[-1].type == "INT":
+                number = out[-1]
+                member = len(out) > 1 and out[-2].type == "DOT"
+                if number.end_pos == token.start_pos and not member:
+                    span = Span(self._source, number.start_pos, token.end_pos)
+                    meant = f"{number.value}.0"
+                    reason = "a digit is missing behind the point"
+                    self._told.append(BadNumber(span, reason, meant))
+                    out[-1] = made("FLOAT", meant, number.start_pos, token.end_pos)
+                    continue
+            out.append(token)
+        return out
+
     def run(self) -> list[Problem]:
-        position = 0
+        position = silent = 0
         self._begin_here(position)
         for _ in range(_MOST_TRIES):
             failed = self._read_from(position)
@@ -74,10 +92,11 @@ class _Recovery:
                 break
             mistake = mistakes.find(self._place(failed))
             follows = failed <= self._calm or mistake.vague and self._is_shaken(failed)
-            if not follows and self._tell(mistake.problem) and mistake.edits:
-                position = self._mend(failed, mistake.edits)
-            else:
-                position = self._skip(failed)
+            mends = mistake.edits and not follows
+            if not follows and not self._tell(mistake.problem):
+                silent += 1
+                mends = mends and silent < _MOST_SILENT
+            position = self._mend(failed, mistake.edits) if mends else self._skip(failed)
         return self._told
 
     def _is_shaken(self, position: int) -> bool:
@@ -157,9 +176,9 @@ class _Recovery:
     # ------------------------------------------------------------ going on
 
     def _mend(self, failed: int, edits: tuple[mistakes.Edit, ...]) -> int:
-        """Changes the tokens and reads the statement again; where that begins."""
+        """Changes the tokens and reads again from the statement before; where that begins."""
         first = min(edit.start for edit in edits)
-        while len(self._recent) > 1 and self._recent[-1].position > first:
+        while len(self._recent) > 1 and self._recent[-1].position >= first:
             self._recent.pop()
         begin = self._recent[-1]
         if begin.position > first:

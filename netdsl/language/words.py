@@ -94,7 +94,15 @@ _SEVERAL = (  # what begins with one of many words is called by one name
     ("a declaration", frozenset(DECLARATIONS)),
     ("a statement of a train program", frozenset(TRAIN_STATEMENTS)),
 )
+BEGINNINGS = tuple(phrase for phrase, _ in _SEVERAL)
 _GOES_ON = frozenset({"ARROW", "RANGE", "AND", "OR", "WHEN", "DOT", *ARITHMETIC, *COMPARISONS})
+
+
+def usage(type: str) -> str | None:
+    """How a keyword is used, in a sentence."""
+    if type in FORMS:
+        return f"`{type.lower()}` is used like this: `{FORMS[type]}`"
+    return BELONGS.get(type)
 
 
 def is_word(token: Token) -> bool:
@@ -135,7 +143,7 @@ def expectations(types: Iterable[str]) -> tuple[str, ...]:
     several = next((kind for kind in _SEVERAL if kind[1] <= left), None)
     if several:
         phrases.append(several[0])
-        left -= KEYWORDS | NAMES
+        left -= KEYWORDS | NAMES | {"COMMA"}
     if left >= NAMES:
         phrases.append(KINDS["NAME"])
         left -= NAMES | {"INT"} | (KEYWORDS if KEYWORDS <= left else set())

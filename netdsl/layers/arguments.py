@@ -56,7 +56,10 @@ def at_least(least: int) -> Callable[[Any], int]:
 def real(value: Any) -> float:
     if not is_number(value):
         raise BadArgument("is not a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise BadArgument("is too large") from None
 
 
 def flag(value: Any) -> bool:

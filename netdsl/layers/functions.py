@@ -144,7 +144,7 @@ def sum_(b: Site, x: Value, *, axis: Axes = None, keep: Flag = False) -> Value:
 def dropout(b: Site, x: Value, *, p: Real) -> Value:
     """In training, zeroes each element with probability `p` and divides the rest by 1 - p; in
     inference, x itself (Srivastava et al. 2014, inverted)."""
-    return b.emit(random.dropout, x, b.key(), p=p, stream=b.path)[0] if p else x
+    return b.emit(random.dropout, x, b.key(), p=p, stream=b.stream())[0] if p else x
 
 
 # ------------------------------------------------------------------ losses and metrics

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
-from math import prod, sqrt
+from math import isfinite, prod, sqrt
 
 import numpy as np
 
@@ -15,17 +15,19 @@ from netdsl.ir.graph import Graph, Initializer, Variable
 
 @dataclass(frozen=True, slots=True)
 class InitializerRow:
-    """`draw(generator, shape, *arguments)`; `parameters` gives each argument its default."""
+    """`draw(generator, shape, *arguments)`; `parameters` gives each argument its default;
+    `refuses(*arguments)` is why they cannot be drawn with, or None."""
 
     name: str
     parameters: dict[str, float]
     draw: Callable[..., np.ndarray]
     doc: str
+    refuses: Callable[..., str | None] = lambda *arguments: None
 
 
 def fan_in(shape: tuple[int, ...]) -> int:
     """How many inputs one output element sums: all axes of a weight but the first."""
-    return prod(shape[1:]) if len(shape) > 1 else max(shape, default=1)
+    return max(1, prod(shape[1:]) if len(shape) > 1 else max(shape, default=1))
 
 
 def zeros(generator, shape):
@@ -48,6 +50,16 @@ def uniform(generator, shape, low, high):
     return generator.uniform(low, high, shape)
 
 
+def negative_spread(mean, std):
+    return "`std` is negative" if std < 0 else None
+
+
+def no_interval(low, high):
+    if not isfinite(high - low):
+        return "the interval is too wide"
+    return "`high` is below `low`" if high < low else None
+
+
 def he_normal(generator, shape):
     return generator.normal(0, sqrt(2 / fan_in(shape)), shape)
 
@@ -63,8 +75,10 @@ INITIALIZERS = {
         InitializerRow("zeros", {}, zeros, "0 everywhere."),
         InitializerRow("ones", {}, ones, "1 everywhere."),
         InitializerRow("constant", {"value": 0.0}, constant, "One value everywhere."),
-        InitializerRow("normal", {"mean": 0.0, "std": 1.0}, normal, "Gaussian draws."),
-        InitializerRow("uniform", {"low": -1.0, "high": 1.0}, uniform, "Even draws."),
+        InitializerRow("normal", {"mean": 0.0, "std": 1.0}, normal, "Gaussian draws.",
+                       negative_spread),
+        InitializerRow("uniform", {"low": -1.0, "high": 1.0}, uniform, "Even draws.",
+                       no_interval),
         InitializerRow("he_normal", {}, he_normal,
                        "Gaussian with variance 2 / fan_in, for ReLU (He et al. 2015)."),
         InitializerRow("lecun_uniform", {}, lecun_uniform,

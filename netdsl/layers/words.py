@@ -43,6 +43,9 @@ class Site(Protocol):
     def key(self) -> Value:
         """The key of the random streams."""
 
+    def stream(self) -> str:
+        """The name of a random stream that no other application draws from."""
+
 
 @dataclass(frozen=True, slots=True)
 class WordOperand:

@@ -63,8 +63,7 @@ def cover(
     freeze = program.spans.get(FREEZE)
     claims = [Claim(pattern, None, freeze) for pattern in program.freeze]
     claims += [Claim(p, i, m.span) for i, m in enumerate(minimize) for p in m.over]
-    for claim in claims:
-        _check_match(claim, parameters, report)
+    matched = all([_check_match(claim, parameters, report) for claim in claims])
 
     owner: dict[str, Claim] = {}
     twice: dict[tuple[Claim, Claim], list[str]] = {}
@@ -92,7 +91,7 @@ def cover(
             CoveredTwice(second.span, tuple(names), first.text, second.text, first.span)
         )
     missed = tuple(name for name in trainable if name not in owner)
-    if missed:
+    if missed and matched:  # a mistyped pattern leaves a gap, which is not a second mistake
         report.add(NotCovered(minimize[0].span, missed))
     trained = tuple(
         tuple(name for name, claim in owner.items() if claim.owner == i)
@@ -101,8 +100,9 @@ def cover(
     return Coverage(trained, frozenset(n for n, claim in owner.items() if claim.owner is None))
 
 
-def _check_match(claim: Claim, parameters: list[str], report: Report) -> None:
+def _check_match(claim: Claim, parameters: list[str], report: Report) -> bool:
     if claim.pattern == REST or any(covers(claim.pattern, name) for name in parameters):
-        return
+        return True
     known = {path for name in parameters for path in prefixes(name)}
     report.add(MatchesNothing(claim.span, ".".join(claim.pattern), tuple(sorted(known))))
+    return False

@@ -14,9 +14,9 @@ from netdsl.autodiff import differentiate
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.program import (
     LossNotScalar,
-    NotYetTrained,
     NothingMinimised,
     NothingToTrain,
+    NotYetTrained,
     UnknownLoss,
 )
 from netdsl.ir.graph import Emitter, Graph, Initializer, Node, Value, Variable
@@ -38,7 +38,7 @@ def rate_input(number: int) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class StepPlan:
     """What a program trains: `slice` is what its losses need, frozen layers in inference mode."""
 
     slice: Graph
@@ -47,7 +47,7 @@ class Plan:
     coverage: Coverage
 
 
-def plan_training(graph: Graph, program: TrainProgram, report: Report) -> Plan | None:
+def plan_training(graph: Graph, program: TrainProgram, report: Report) -> StepPlan | None:
     """The plan of a program for a whole model, or None with the reasons in `report`."""
     step = _only_step(program, report)
     if step is None or not _losses_fit(graph, step, report):
@@ -61,7 +61,7 @@ def plan_training(graph: Graph, program: TrainProgram, report: Report) -> Plan |
     if None in optimizers or report.has_errors:
         return None
     settled = settle_frozen(whole, program, coverage.frozen)
-    return Plan(settled, step.minimize, tuple(optimizers), coverage)
+    return StepPlan(settled, step.minimize, tuple(optimizers), coverage)
 
 
 def _only_step(program: TrainProgram, report: Report) -> Step | None:
@@ -123,7 +123,7 @@ def training_graph(graph: Graph, program: TrainProgram) -> Graph:
     return planned_graph(plan)
 
 
-def planned_graph(plan: Plan) -> Graph:
+def planned_graph(plan: StepPlan) -> Graph:
     """The slice with learning rates among its inputs, slots and step count among its variables, and
     the next value of everything that moves among its updates. Losses stay."""
     graph = plan.slice
@@ -141,7 +141,7 @@ def planned_graph(plan: Plan) -> Graph:
     return graph
 
 
-def _descend(graph: Graph, plan: Plan, loss: str, step: Value) -> Graph:
+def _descend(graph: Graph, plan: StepPlan, loss: str, step: Value) -> Graph:
     """The graph with the updates of every `minimize` of one loss: they share a backward pass."""
     numbers = [i for i, each in enumerate(plan.minimize) if each.loss == loss]
     trained = {name: i for i in numbers for name in plan.coverage.trained[i]}

@@ -86,7 +86,7 @@ class _Run:
         self.trainer = Trainer(
             graph, program, weights, seed, steps_per_epoch=self.steps_per_epoch
         )
-        self.evaluator = Evaluator(replace(graph, outputs={}), self.trainer.weights)
+        self.evaluator = Evaluator(replace(graph, outputs={}), self.trainer.variables)
         self.history = History(judge=judge_of(graph, program))
         self.larger_is_better = self.history.judge in graph.metrics
         identity = Identity.of(program, self.dataset, seed)

@@ -8,7 +8,7 @@ import numpy as np
 
 from netdsl.backends.numpy import Runner
 from netdsl.diagnostics import Refused, Report
-from netdsl.diagnostics.training import CountsEpochs
+from netdsl.diagnostics.training import CountsEpochs, WrongSeed
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import TrainProgram
 from netdsl.layers.initializers import initialize
@@ -16,6 +16,7 @@ from netdsl.training.graph import STEP, plan_training, planned_graph, rate_input
 from netdsl.weights import fit
 
 Arrays = dict[str, np.ndarray]
+SEEDS = 2**63  # seeds lie below: they are keys of 64 bits, and JSON and int64 hold them
 
 
 class Trainer:
@@ -36,6 +37,8 @@ class Trainer:
         steps_per_epoch: int | None = None,
         epochs: int | None = None,
     ):
+        if not 0 <= seed < SEEDS:
+            raise Refused(WrongSeed(seed, SEEDS))
         report = Report()
         plan = plan_training(graph, program, report)
         if plan is None:
@@ -66,14 +69,18 @@ class Trainer:
 
     @property
     def weights(self) -> Arrays:
-        """Parameters and buffers by name: the arrays that the next step changes in place."""
-        return {name: self._variables[name] for name in self._model}
+        """Copies of the parameters and buffers by name, as they are now."""
+        return {name: self._variables[name].copy() for name in self._model}
 
     @property
     def state(self) -> Arrays:
-        """Everything that training goes on from: `weights`, optimiser memory, the step count. The
-        arrays are those that the next step changes in place."""
-        return dict(self._variables)
+        """Copies of all that training goes on from: weights, optimiser memory, step count."""
+        return {name: array.copy() for name, array in self._variables.items()}
+
+    @property
+    def variables(self) -> Mapping[str, np.ndarray]:
+        """The arrays of `state` themselves, which every step changes in place: for measuring."""
+        return self._variables
 
     def restore(self, state: Mapping[str, np.ndarray], origin: str = "the state") -> None:
         """Go on from an earlier `state`. Raises Refused when it is of another model or program."""

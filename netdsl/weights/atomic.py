@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,9 @@ from netdsl.diagnostics.weights import UnwritableFile
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """A path in the same folder to write to; it takes the place of `path` when the block ends
-    well, and is removed when it does not. Raises Refused (N603) for what the system refuses.
+    """A path in the same folder to write to; it takes the place of `path`, and its permissions,
+    when the block ends well, and is removed when it does not. A link is replaced, not followed.
+    Raises Refused (N603) for what the system refuses.
 
     Killed at any moment, the process leaves the old file or the new one: the content is on disk
     before the rename, and the rename before this returns.
@@ -26,6 +28,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         try:
             yield temporary
             flush(temporary)
+            if path.exists():
+                temporary.chmod(stat.S_IMODE(path.stat().st_mode))
             os.replace(temporary, path)
             flush(path.parent)
         except BaseException:

@@ -12,13 +12,11 @@ import numpy as np
 
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.weights import UnknownFormat, UnreadableWeights, UnstorableTensor
-from netdsl.ir.tensor import NUMPY_DTYPES
 from netdsl.weights import npz, safetensors
 from netdsl.weights.atomic import reason_of, replacing
-from netdsl.weights.fit import Typed, check_fit
+from netdsl.weights.fit import DTYPE_NAMES, Typed, check_fit
 
 FORMATS: dict[str, ModuleType] = {".safetensors": safetensors, ".npz": npz}
-STORABLE = frozenset(NUMPY_DTYPES.values())
 T = TypeVar("T")
 
 
@@ -85,7 +83,7 @@ def storable(path: Path, name: str, array: np.ndarray) -> np.ndarray:
     """The array in row-major order and the machine's byte order. Raises Refused (N605)."""
     array = np.asarray(array)
     native = array.dtype.newbyteorder("=")
-    if native not in STORABLE:
+    if native not in DTYPE_NAMES:
         reason = f"{array.dtype} is no dtype of weights"
         raise Refused(UnstorableTensor(str(path), name, reason))
     try:

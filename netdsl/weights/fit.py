@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from heapq import nlargest
 from itertools import islice
+from os.path import commonprefix
 from typing import Protocol
 
 import numpy as np
@@ -20,9 +22,11 @@ from netdsl.diagnostics.weights import (
 )
 from netdsl.ir.tensor import NUMPY_DTYPES, TensorType
 
-NAMES = {dtype: name for name, dtype in NUMPY_DTYPES.items()}
-COMPARED = 2_000  # names searched for the one that was meant
-LONGEST_COMPARED = 200  # characters: likeness costs the product of two lengths
+DTYPE_NAMES = {dtype: name for name, dtype in NUMPY_DTYPES.items()}
+# Bounds of the search for the name that was meant: comparing two names costs the product of
+# their lengths, and a file may hold any number of them.
+COMPARED, CANDIDATES = 2_000, 8
+LONGEST_COMPARED = 200  # characters
 
 
 class Typed(Protocol):
@@ -96,7 +100,7 @@ def not_finite(weights: Mapping[str, np.ndarray], path: str) -> NotFinite | None
 def array_type(array: np.ndarray) -> TensorType:
     """The type of an array, by the language's name of its dtype where it has one."""
     array = np.asarray(array)
-    return TensorType(NAMES.get(array.dtype, str(array.dtype)), array.shape)
+    return TensorType(DTYPE_NAMES.get(array.dtype, str(array.dtype)), array.shape)
 
 
 def first(lines: Iterable[str]) -> tuple[str, ...]:
@@ -126,5 +130,13 @@ def alike(name: str, others: Collection[str]) -> str | None:
     """The name among `others` that this one most likely stands for."""
     if len(name) > LONGEST_COMPARED:
         return None
-    near = (other for other in others if len(other) <= LONGEST_COMPARED)
-    return nearest(name, islice(near, COMPARED))
+    short = (other for other in others if len(other) <= LONGEST_COMPARED)
+    likely = nlargest(
+        CANDIDATES, islice(short, COMPARED), key=lambda other: ends_in_common(name, other)
+    )
+    return nearest(name, likely)
+
+
+def ends_in_common(a: str, b: str) -> int:
+    """Length of the common beginning and end: cheap, and telling for label paths."""
+    return len(commonprefix((a, b))) + len(commonprefix((a[::-1], b[::-1])))

@@ -16,8 +16,9 @@ from numpy.lib import format as npy
 
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.weights import UnreadableWeights, UnsafeWeights, UnstorableTensor
-from netdsl.ir.tensor import NUMPY_DTYPES, TensorType
+from netdsl.ir.tensor import TensorType
 from netdsl.weights.atomic import reason_of
+from netdsl.weights.fit import DTYPE_NAMES
 
 METADATA = "metadata.json"
 METADATA_BYTES = 1 << 24
@@ -26,8 +27,6 @@ METADATA_BYTES = 1 << 24
 LARGEST_RATIO = 100
 SMALL = 1 << 26  # bytes that any file may unpack to
 LONGEST_NAME = 0xFFFF  # bytes, a field of two bytes in the zip format
-
-NAMES = {dtype: name for name, dtype in NUMPY_DTYPES.items()}
 
 
 def headers(path: Path) -> dict[str, TensorType]:
@@ -144,14 +143,14 @@ def header(path: Path, name: str, info: ZipInfo, member: IO[bytes]) -> TensorTyp
     if dtype.hasobject:
         raise Refused(UnsafeWeights(str(path), "it holds Python objects", name))
     native = dtype.newbyteorder("=")
-    if native not in NAMES:
-        reason = f"its dtype {dtype} is not one of {', '.join(map(str, NAMES))}"
+    if native not in DTYPE_NAMES:
+        reason = f"its dtype {dtype} is not one of {', '.join(map(str, DTYPE_NAMES))}"
         raise Refused(UnreadableWeights(str(path), reason, name))
     declared = info.file_size - member.tell()
     if any(size < 0 for size in shape) or prod(shape) * dtype.itemsize != declared:
         reason = f"its header says {native}{list(shape)}, which is not {declared:,} bytes"
         raise Refused(UnreadableWeights(str(path), reason, name))
-    return TensorType(NAMES[native], tuple(shape))
+    return TensorType(DTYPE_NAMES[native], tuple(shape))
 
 
 def entry(path: Path, name: str) -> ZipInfo:

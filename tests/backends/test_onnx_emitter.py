@@ -133,7 +133,7 @@ HOSTILE = ("it's", 'a"b', "a\nb", "\x1b[31m", "nul\0", "../../etc/passwd", "__im
 def test_hostile_names_stay_as_they_are():
     s = Sketch()
     x = s.input("a\tb", B, 4)
-    for i, name in enumerate(HOSTILE):
+    for name in HOSTILE:
         s.path = "a"
         x = s(relu, s(add, x, s.variable(name, 1, 1)))
     s.path = "a"
@@ -141,7 +141,7 @@ def test_hostile_names_stay_as_they_are():
     outputs = {f"{name}-out": x for name in HOSTILE[:4]}
     outputs["y"] = s(expand, shape, shape=(B, 2, 2, B), axes=(3,))
     model = to_model(s.graph_of(outputs, name="b\0\n"), s.weights)
-    assert [tensor.name for tensor in model.graph.initializer][: len(HOSTILE)] == list(HOSTILE)
+    assert [tensor.name for tensor in model.graph.initializer][-len(HOSTILE) :] == list(HOSTILE)
     made = [name for node in model.graph.node for name in node.output]
     named = {info.name for info in model.graph.input} | set(s.variables)
     assert len(set(made)) == len(made) and not named & set(made)

@@ -1,4 +1,4 @@
-"""Sources that are sound: what they give, the options that all share, and how they are asked for."""
+"""Sources that are sound: what they give, the options all share, how they are asked for."""
 
 from __future__ import annotations
 

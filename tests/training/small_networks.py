@@ -1,4 +1,4 @@
-"""Networks of a few neurons and programs to train them, made by hand: no `.net` file, no builder."""
+"""Networks of a few neurons and programs to train them, made by hand, without the builder."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ from netdsl.training.coverage import covers
 from netdsl.training.graph import plan_training
 
 SGD = recipe("sgd", 0.1)
-ALL = {"stem.fc1.weight", "stem.fc1.bias", "bn.weight", "bn.bias", "fc2.weight", "fc2.bias"}
+FC2 = {"fc2.weight", "fc2.bias"}
+ALL = {"stem.fc1.weight", "stem.fc1.bias", "bn.weight", "bn.bias", *FC2}
 
 
 def over(*patterns: str, loss: str = "ce") -> Minimize:
@@ -41,9 +42,10 @@ def test_patterns(pattern, path, expected):
     ([over()], (), [ALL]),
     ([over("rest")], (), [ALL]),
     ([over()], ("stem",), [ALL - {"stem.fc1.weight", "stem.fc1.bias"}]),
-    ([over("fc2"), over("rest")], (), [{"fc2.weight", "fc2.bias"}, ALL - {"fc2.weight", "fc2.bias"}]),
-    ([over("rest"), over("fc2")], (), [ALL - {"fc2.weight", "fc2.bias"}, {"fc2.weight", "fc2.bias"}]),
-    ([over("*.weight", "stem.fc1.weight")], ("rest",), [{"bn.weight", "fc2.weight", "stem.fc1.weight"}]),
+    ([over("fc2"), over("rest")], (), [FC2, ALL - FC2]),
+    ([over("rest"), over("fc2")], (), [ALL - FC2, FC2]),
+    ([over("*.weight", "stem.fc1.weight")], ("rest",),
+     [{"bn.weight", "fc2.weight", "stem.fc1.weight"}]),
     ([over()], ("rest",), [ALL]),  # nothing remains
     ([over()], ("aux",), [ALL]),  # aux is no part of what `ce` needs
     ([over("stem", "bn", "fc2"), over("aux", loss="side")], (), [ALL, {"aux.weight", "aux.bias"}]),
@@ -71,6 +73,7 @@ def test_covered(minimize, freeze, trained):
      ["`fc2.weight`, `fc2.bias` are covered by `freeze fc2` and by `over fc2`"]),
     ([over("fc3"), over("rest")], (), ["no parameter of the model lies under `fc3`"]),
     ([over()], ("sten",), ["no parameter of the model lies under `sten`"]),
+    ([over("fc3"), over("bn")], (), ["no parameter of the model lies under `fc3`"]),
     ([over(loss="cee")], (), ["the model has no loss `cee`"]),
     ([over()], ("stem", "bn", "fc2"), ["minimising `ce` here moves no parameter"]),
 ])

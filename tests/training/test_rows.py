@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import get_type_hints
 
 import pytest
 from small_networks import recipe
@@ -11,7 +12,7 @@ from netdsl.data.sources import SOURCES
 from netdsl.data.transforms import TRANSFORMS
 from netdsl.diagnostics import Report
 from netdsl.ir.program import Flow, Reference, Stage
-from netdsl.registry import show
+from netdsl.registry import kind_of, show
 from netdsl.training.optimizers import OPTIMIZERS, Adam, Sgd
 from netdsl.training.schedules import SCHEDULES, Constant, Cosine
 
@@ -20,7 +21,8 @@ TABLES = (OPTIMIZERS, SCHEDULES, TRANSFORMS, SOURCES)
 
 @pytest.mark.parametrize(("written", "row"), [
     (recipe("sgd", Fraction(1, 10)), Sgd(Constant(0.1))),
-    (recipe("sgd", lr=1, momentum=Fraction(9, 10), nesterov=True), Sgd(Constant(1.0), 0.9, 0.0, True)),
+    (recipe("sgd", lr=1, momentum=Fraction(9, 10), nesterov=True),
+     Sgd(Constant(1.0), 0.9, 0.0, True)),
     (recipe("adam", recipe("cosine", Fraction(1, 100))), Adam(Cosine(0.01))),
     (recipe("adam", 0.01, betas=(Fraction(1, 2), 0)), Adam(Constant(0.01), (0.5, 0.0))),
 ])
@@ -40,8 +42,8 @@ def test_binds(written, row):
     (recipe("sgd", 0.1, lr=0.2), "the arguments of `sgd` do not fit: `lr` is given twice", None),
     (recipe("sgd", Fraction(-1, 10)), "`lr` of `sgd` must be a number of at least 0 or a schedule "
      "such as `cosine(0.1)`, not -0.1", None),
-    (recipe("sgd", 0.1, momentum=1), "`momentum` of `sgd` must be a number from 0 to below 1, not 1",
-     None),
+    (recipe("sgd", 0.1, momentum=1),
+     "`momentum` of `sgd` must be a number from 0 to below 1, not 1", None),
     (recipe("sgd", 0.1, nesterov=1), "`nesterov` of `sgd` must be true or false, not 1", None),
     (recipe("sgd", 0.1, nesterov=True),
      "the arguments of `sgd` do not fit: `nesterov` needs a `momentum` above 0", None),
@@ -68,15 +70,11 @@ def test_several_mistakes_are_all_told():
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.sort)
 def test_every_row_is_documented_and_its_fields_have_kinds(table):
-    from typing import get_type_hints
-
-    from netdsl.registry import _kind
-
     for row in table.rows.values():
         assert row.__doc__ and not row.__doc__.startswith(row.__name__ + "("), row
         hints = get_type_hints(row, include_extras=True)
         for name in row.__dataclass_fields__:
-            assert _kind(hints[name]).expected
+            assert kind_of(hints[name]).expected
 
 
 @pytest.mark.parametrize(("setting", "text"), [

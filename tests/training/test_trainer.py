@@ -172,3 +172,19 @@ def test_a_trainer_is_its_graph_run():
     runner.run({**batch, "@rate.0": np.float32(0.1)}, key=(4, 0))
     for name, array in variables.items():
         assert np.array_equal(array, trainer.state[name]), name
+
+
+def test_weights_are_copies_and_variables_are_not():
+    graph = perceptron()
+    trainer = Trainer(graph, program())
+    weights, variables = trainer.weights, trainer.variables["fc2.weight"]
+    trainer.step(next(batches(graph)))
+    assert not np.array_equal(weights["fc2.weight"], trainer.weights["fc2.weight"])
+    assert np.array_equal(variables, trainer.weights["fc2.weight"])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 2**64])
+def test_seeds_have_bounds(seed):
+    with pytest.raises(Refused) as refused:
+        Trainer(perceptron(), program(), seed=seed)
+    assert [problem.code for problem in refused.value.problems] == ["N453"]

@@ -138,8 +138,7 @@ CASES: list[tuple[str, str, Callable[[], bytes]]] = [
     ("bomb", "npz",
      lambda: npz(("a.npy", npy(f"({MANY // 4},)", data=bytes(MANY))), packed=True)),
     ("bomb of texts", "npz", lambda: npz(("metadata.json", bytes(1 << 25)), packed=True)),
-    ("declared 2^40", "npz", lambda: npz(("a.npy", npy("(2 ** 40,)".replace("2 ** 40",
-                                                                           str(2**40)))))),
+    ("declared 2^40", "npz", lambda: npz(("a.npy", npy(f"({2**40},)")))),
     ("declared 10^30", "npz", lambda: npz(("a.npy", npy(f"({10**30},)")))),
     ("declared too little", "npz", lambda: npz(("a.npy", npy("(1,)")))),
     ("declared -2 · -1", "npz", lambda: npz(("a.npy", npy("(-2, -1)")))),
@@ -164,8 +163,6 @@ CASES: list[tuple[str, str, Callable[[], bytes]]] = [
 ]
 EXPECTED = {("bomb", "npz"): "N604", ("bomb of texts", "npz"): "N604",
             ("objects", "npz"): "N604", ("two of a name", "npz"): "N604"}
-# read as arrays: True is 1 to Python and to NumPy; what `read` leaves out holds no array
-READ = {("declared True", "npz")}
 
 LIMITED = """
 import resource, sys
@@ -184,6 +181,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_files_that_mean_harm_in_limited_memory(tmp_path):
     paths = []
     for i, (_, suffix, make) in enumerate(CASES):
@@ -198,8 +196,7 @@ def test_files_that_mean_harm_in_limited_memory(tmp_path):
     assert done.returncode == 0, done.stderr
     got = {(name, suffix): code for (name, suffix, _), code
            in zip(CASES, done.stdout.split(), strict=True)}
-    expected = {case: "read" if case in READ else EXPECTED.get(case, "N602") for case in got}
-    assert got == expected
+    assert got == {case: EXPECTED.get(case, "N602") for case in got}
     assert not (tmp_path / "touched").exists()
 
 

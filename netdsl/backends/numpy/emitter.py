@@ -18,7 +18,8 @@ WORTH_SPLITTING = 1 << 16  # elements of simple work: about what a hand-over bet
 
 
 class CallEmitter:
-    """Adds calls: `emit(np.add, x, y, out=z)`.
+    """Adds calls: `emit(np.add, x, y, out=z)`: what is read by position, what may be written by
+    keyword.
 
     A rule reads `emit.read(value)` and writes `emit.write(value)`. Memory that it takes in
     between is `scratch`, free again after the last call that names it.
@@ -32,7 +33,6 @@ class CallEmitter:
         self._views: dict[Value, View] = {}
         self._tenants: dict[Buffer, list[Value]] = {}  # the values that lie in a buffer
         self._shared: dict[tuple, View] = {}
-        self._written: set[Buffer] = set()  # by the present node
         self._last_use = last_uses(graph)
         self._home = {
             value: graph.variables[name].value for name, value in graph.updates.items()
@@ -43,11 +43,10 @@ class CallEmitter:
     def begin(self, time: int, node: Node) -> None:
         """What is emitted from now on belongs to this node."""
         self._time, self._node = time, node
-        self._written.clear()
 
     def __call__(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> None:
         call = Call(function, arguments, keywords, self._node.path, self._node.op.name)
-        self.sections.add(call, self._lane, self._written)
+        self.sections.add(call, self._lane)
 
     def parts(self, count: int, work: float) -> Iterator[tuple[int, int]]:
         """(start, stop): the shares of `count` rows that are worked on at the same time.
@@ -71,9 +70,7 @@ class CallEmitter:
 
     def scratch(self, shape: Shape, dtype: np.dtype) -> View:
         """Room whose content is unknown."""
-        view = dense(Buffer(np.dtype(dtype), prod(shape)), shape)
-        self._written.add(view.buffer)
-        return view
+        return dense(Buffer(np.dtype(dtype), prod(shape)), shape)
 
     def constant(self, content: np.ndarray) -> View:
         """An array that is filled once and only read."""
@@ -96,8 +93,6 @@ class CallEmitter:
             view = dense(Buffer(np.dtype(dtype), prod(shape), "constant"), shape)
             self.constants[view.buffer] = value
             self._shared[key] = view
-        if border is not None:
-            self._written.add(self._shared[key].buffer)
         return self._shared[key]
 
     def known(self, view: View) -> float | None:
@@ -122,9 +117,9 @@ class CallEmitter:
     def dense(self, view: View) -> View:
         if view.is_dense:
             return view
-        copy = self.scratch(view.shape, view.dtype)
-        self(np.copyto, copy, view)
-        return copy
+        made = self.scratch(view.shape, view.dtype)
+        self(copy, view, out=made)
+        return made
 
     def write(self, value: Value, over: tuple[Value | None, ...] = ()) -> View:
         """Where to write `value`: in the variable that it is the next value of, in place of one
@@ -140,7 +135,6 @@ class CallEmitter:
         else:
             view = self.buffer(value.type)
         self.place(value, view)
-        self._written.add(view.buffer)
         return view
 
     def _candidates(self, value: Value, over: tuple[Value | None, ...]) -> Iterator[Value]:
@@ -163,6 +157,10 @@ class CallEmitter:
             inputs.count(v) == over.count(v) and self._views[v] == view
             for v in tenants if v in inputs
         )
+
+
+def copy(x: np.ndarray, out: np.ndarray) -> None:
+    np.copyto(out, x, casting="unsafe")
 
 
 def last_uses(graph: Graph) -> dict[Value, float]:

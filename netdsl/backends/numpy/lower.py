@@ -6,9 +6,7 @@ reference kernel and copies.
 
 from __future__ import annotations
 
-import numpy as np
-
-from netdsl.backends.numpy.emitter import CallEmitter
+from netdsl.backends.numpy.emitter import CallEmitter, copy
 from netdsl.backends.numpy.lowering import RULES
 from netdsl.backends.numpy.lowering.reference import by_reference
 from netdsl.backends.numpy.memory import lifetimes, plan
@@ -64,7 +62,7 @@ def commit_calls(emit: CallEmitter, graph: Graph) -> list[Call]:
     for source, target in moves:
         if source.buffer in moving:
             saved = emit.scratch(source.shape, source.dtype)
-            saves.append(Call(np.copyto, (saved, source), {}, op="update"))
+            saves.append(Call(copy, (source,), {"out": saved}, op="update"))
             source = saved
-        commits.append(Call(np.copyto, (target, source), {}, op="update"))
+        commits.append(Call(copy, (source,), {"out": target}, op="update"))
     return saves + commits

@@ -3,7 +3,7 @@ memory. The program itself is data, so that what runs is what can be printed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -19,8 +19,9 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`function(*arguments, **keywords)`; views among them stand for arrays. `path` is the layer
-    and `op` the operation that asked for it."""
+    """`function(*arguments, **keywords)`; views among them stand for arrays. Arrays given by
+    position are only read, those given by keyword may be written. `path` is the layer and `op`
+    the operation that asked for it."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
@@ -28,13 +29,23 @@ class Call:
     path: str = ""
     op: str = ""
 
+    def reads(self) -> Iterator[View]:
+        return views_among(self.arguments)
+
+    def writes(self) -> Iterator[View]:
+        return views_among(self.keywords.values())
+
     def views(self) -> Iterator[View]:
-        """Every view among the arguments."""
-        for argument in (*self.arguments, *self.keywords.values()):
-            if isinstance(argument, View):
-                yield argument
-            elif isinstance(argument, tuple):
-                yield from (item for item in argument if isinstance(item, View))
+        yield from self.reads()
+        yield from self.writes()
+
+
+def views_among(arguments: Iterable[Any]) -> Iterator[View]:
+    for argument in arguments:
+        if isinstance(argument, View):
+            yield argument
+        elif isinstance(argument, tuple):
+            yield from views_among(argument)
 
 
 @dataclass(frozen=True, slots=True)

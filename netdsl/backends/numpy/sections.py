@@ -21,13 +21,13 @@ class Sections:
         self._lanes: dict[int, list[Call]] = {}  # of the section that is open
         self._touched: dict[int, dict[Buffer, list[Touch]]] = {}
 
-    def add(self, call: Call, lane: int | None, written: set[Buffer]) -> None:
-        """`written` are the buffers that the call may write; others it only reads."""
+    def add(self, call: Call, lane: int | None) -> None:
         if lane is None:
             self._close()
             self._steps.append(call)
             return
-        touches = [(view.buffer, extent(view, view.buffer in written)) for view in call.views()]
+        touches = [(view.buffer, (*extent(view), False)) for view in call.reads()]
+        touches += [(view.buffer, (*extent(view), True)) for view in call.writes()]
         if any(self._meets(lane, buffer, touch) for buffer, touch in touches):
             self._close()
         self._lanes.setdefault(lane, []).append(call)
@@ -55,7 +55,8 @@ class Sections:
         self._lanes, self._touched = {}, {}
 
 
-def extent(view: View, writes: bool) -> Touch:
+def extent(view: View) -> tuple[int, int]:
+    """The first and the last element that a view may touch."""
     reach = [(n - 1) * stride for n, stride in zip(view.shape, view.strides)]
     first = view.offset + sum(min(0, r) for r in reach)
-    return first, view.offset + sum(max(0, r) for r in reach), writes
+    return first, view.offset + sum(max(0, r) for r in reach)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import product as every
+from dataclasses import dataclass, replace
 
 from netdsl.backends.numpy.view import Shape, View
 
@@ -43,17 +42,24 @@ class Geometry:
             wide = wide.slice(axis, before, before + n)
         return wide
 
-    def taps(self, wide: View) -> tuple[View, ...]:
-        """For every kernel position, the elements of the padded x that it meets."""
-        return tuple(self._tap(wide, tap) for tap in every(*map(range, self.kernel)))
+    def taps(self, wide: View) -> View:
+        """The elements of the padded x that every window has: [..., kernel, windows]."""
+        lead = wide.rank - len(self.sizes)
+        steps = wide.strides[lead:]
+        strides = (
+            *wide.strides[:lead],
+            *(step * d for step, d in zip(steps, self.dilation)),
+            *(step * s for step, s in zip(steps, self.stride)),
+        )
+        shape = (*wide.shape[:lead], *self.kernel, *self.windows)
+        return replace(wide, shape=shape, strides=strides)
 
-    def _tap(self, wide: View, tap: Shape) -> View:
-        axis = wide.rank - len(tap)
-        for i, count in enumerate(self.windows):
-            first = tap[i] * self.dilation[i]
-            last = first + (count - 1) * self.stride[i]
-            wide = wide.slice(axis + i, first, last + 1, self.stride[i])
-        return wide
+    def each_tap(self, wide: View) -> tuple[View, ...]:
+        """The same as one view [..., windows] for each kernel position."""
+        lead, taps = wide.rank - len(self.sizes), [self.taps(wide)]
+        for _ in self.kernel:
+            taps = [place for tap in taps for place in tap.places(lead)]
+        return tuple(taps)
 
 
 def chunks(emit, images: int, image_bytes: int) -> Iterator[tuple[int, int, int]]:

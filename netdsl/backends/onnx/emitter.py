@@ -6,7 +6,7 @@ leaves Identity nodes out. Facets know values, types and sizes, and nothing of p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -32,30 +32,25 @@ DTYPES = {
 OLDEST_OPSET = 18  # in which reductions take their axes as facets give them
 WRITTEN_OUT = 8  # elements of a constant that its name shows
 
-Store = Callable[[str, np.ndarray], TensorProto]
-
 
 class OnnxEmitter:
-    """Collects the nodes, initializers and shapes of one model.
+    """Collects the nodes, constants and shapes of one model.
 
-    `store(name, array)` makes the initializer of a variable: inside the file or beside it.
     `opset` is the version of the operators, None: the oldest that has all that are emitted.
     """
 
-    def __init__(
-        self, graph: Graph, weights: Mapping[str, np.ndarray], store: Store, opset: int | None
-    ):
+    def __init__(self, graph: Graph, opset: int | None = None):
         self.opset = OLDEST_OPSET if opset is None else opset
         self._opset_is_given = opset is not None
         self.nodes: list[NodeProto] = []
-        self.initializers = [store(name, weights[name]) for name in graph.variables]
+        self.constants: list[TensorProto] = []
         self.value_infos: list[ValueInfoProto] = []
         self._names: dict[Value, str] = {}
         for name, value in reversed(list(interface(graph))):  # inputs and variables win
             self._names[value] = name
         self._tensors = Names(name for name, _ in interface(graph))
         self._labels = Names()
-        self._constants: dict[tuple, str] = {}
+        self._constant_names: dict[tuple, str] = {}
         self._node: Node | None = None
         self._sizes = Sizes(graph.inputs, self._add_size, self.constant)
         self._outputs = graph.outputs
@@ -95,11 +90,11 @@ class OnnxEmitter:
         """An initializer with this content; equal ones are one."""
         array = np.asarray(array, order="C")
         key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self._constants:
+        if key not in self._constant_names:
             name = self._tensors.unique(constant_label(array))
-            self.initializers.append(numpy_helper.from_array(array, name))
-            self._constants[key] = name
-        return self._constants[key]
+            self.constants.append(numpy_helper.from_array(array, name))
+            self._constant_names[key] = name
+        return self._constant_names[key]
 
     def shape(self, dims: tuple[Dim, ...], like: tuple[Dim, ...] | None = None) -> str:
         """The i64 vector of these sizes. `like`, for Reshape, is the operand's shape: 0 stands

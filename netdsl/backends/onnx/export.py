@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from netdsl.backends.onnx.external import ExternalData, data_file_of, data_path
-from netdsl.backends.onnx.model import build, numpy_array, prepared
+from netdsl.backends.onnx.model import build, prepared, store_inside
 from netdsl.backends.onnx.session import Session
 from netdsl.backends.onnx.verify import largest_difference
 from netdsl.diagnostics import Refused
@@ -97,7 +97,7 @@ def build_with(
 ) -> onnx.ModelProto:
     """The model, its weights inside or in the file `data`, which is written."""
     if data is None:
-        return build(graph, weights, numpy_array, opset, metadata)
+        return build(graph, weights, store_inside, opset, metadata)
     with replacing(data) as temporary, open(temporary, "wb") as file:
         return build(graph, weights, ExternalData(file, data.name), opset, metadata)
 

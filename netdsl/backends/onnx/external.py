@@ -16,7 +16,9 @@ from typing import BinaryIO
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
+
+from netdsl.backends.onnx.model import store_inside
 
 ALIGNMENT = 4096  # bytes: a page, so that a runtime can map each tensor where it lies
 SMALL = 1024  # bytes: smaller tensors stay in the model
@@ -24,14 +26,14 @@ DIGEST = 8  # bytes
 
 
 class ExternalData:
-    """Makes initializers whose numbers go to `file`, which the model will find at `location`."""
+    """Stores the numbers of initializers in `file`, which the model will find at `location`."""
 
     def __init__(self, file: BinaryIO, location: str):
         self._file, self._location = file, location
 
-    def __call__(self, name: str, array: np.ndarray) -> TensorProto:
+    def __call__(self, tensor: TensorProto, array: np.ndarray) -> None:
         if array.nbytes < SMALL:
-            return numpy_helper.from_array(array, name)
+            return store_inside(tensor, array)
         self._file.write(bytes(-self._file.tell() % ALIGNMENT))
         place = {
             "location": self._location,
@@ -39,13 +41,9 @@ class ExternalData:
             "length": str(array.nbytes),
         }
         self._file.write(little_endian(array))
-        tensor = TensorProto(
-            name=name, dims=array.shape, data_location=TensorProto.EXTERNAL,
-            data_type=helper.np_dtype_to_tensor_dtype(array.dtype),
-        )
+        tensor.data_location = TensorProto.EXTERNAL
         for key, value in place.items():
             tensor.external_data.add(key=key, value=value)
-        return tensor
 
 
 def data_path(path: Path, weights: Mapping[str, np.ndarray]) -> Path:

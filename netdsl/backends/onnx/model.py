@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
-from onnx import ModelProto, defs, helper, numpy_helper
+from onnx import ModelProto, TensorProto, defs, helper
 
 from netdsl import __version__
-from netdsl.backends.onnx.emitter import OLDEST_OPSET, OnnxEmitter, Store, value_info
+from netdsl.backends.onnx.emitter import OLDEST_OPSET, OnnxEmitter, value_info
 from netdsl.backends.onnx.names import check_names
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.onnx import NoOnnxForm, NothingToExport, UnsupportedOpset
@@ -17,6 +17,8 @@ from netdsl.ir.op import NotDefined
 from netdsl.rewrite.deduplicate import deduplicate
 from netdsl.rewrite.fold_batch_norm import fold_batch_norm as folded
 from netdsl.weights.fit import fit
+
+Store = Callable[[TensorProto, np.ndarray], None]
 
 
 def to_model(
@@ -35,7 +37,7 @@ def to_model(
     N804 for what ONNX cannot say.
     """
     graph, weights = prepared(graph, weights, fold_batch_norm)
-    return build(graph, weights, numpy_array, opset, metadata)
+    return build(graph, weights, store_inside, opset, metadata)
 
 
 def prepared(
@@ -56,12 +58,13 @@ def build(
     opset: int | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> ModelProto:
-    """The model of a prepared graph; `store` makes the initializers of its variables."""
+    """The model of a prepared graph; `store(tensor, array)` puts a variable's numbers into its
+    initializer or elsewhere."""
     newest = defs.onnx_opset_version()
     if opset is not None and not OLDEST_OPSET <= opset <= newest:
         raise Refused(UnsupportedOpset(opset, OLDEST_OPSET, newest))
     check_names(graph)
-    emit = OnnxEmitter(graph, weights, store, opset)
+    emit = OnnxEmitter(graph, opset)
     report = Report()
     for node in graph.nodes:
         try:
@@ -75,7 +78,7 @@ def build(
         graph.name or "model",
         [value_info(name, value.type) for name, value in graph.inputs.items()],
         [value_info(name, value.type) for name, value in graph.outputs.items()],
-        emit.initializers,
+        emit.constants,
         value_info=emit.value_infos,
     )
     imports = [helper.make_opsetid("", emit.opset)]
@@ -87,9 +90,15 @@ def build(
         producer_version=__version__,
     )
     helper.set_model_props(model, dict(metadata or {}))
+    for name in graph.variables:  # in their place at once, because weights are slow to copy
+        array = weights[name]
+        tensor = model.graph.initializer.add(
+            name=name, dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(array.dtype)
+        )
+        store(tensor, array)
     return model
 
 
-def numpy_array(name: str, array: np.ndarray):
-    """An initializer that holds its numbers."""
-    return numpy_helper.from_array(array, name)
+def store_inside(tensor: TensorProto, array: np.ndarray) -> None:
+    """The numbers in the initializer itself, in the order of bytes that ONNX has."""
+    tensor.raw_data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()

@@ -42,15 +42,15 @@ class Session:
     def run(
         self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
     ) -> dict[str, np.ndarray]:
-        """The outputs by name, all of them when None is given. Raises Refused (N807) for inputs
+        """The outputs by name, all of them when none is asked for. Raises Refused (N807) for inputs
         that do not fit and for whatever fails inside the runtime."""
-        wanted = list(self.outputs if outputs is None else outputs)
+        wanted = list(outputs or self.outputs)
         fed = {name: np.asarray(array) for name, array in inputs.items()}
         try:
             results = self._session.run(wanted, fed)
         except Exception as error:
             raise Refused(RuntimeRefuses(self._origin, str(error))) from error
-        return dict(zip(wanted, results))
+        return dict(zip(wanted, results, strict=True))
 
 
 def available_cores() -> int:

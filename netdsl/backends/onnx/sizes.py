@@ -97,7 +97,9 @@ class Sizes:
             found = self._place("Shape", [name], str(dim), start=axis, end=axis + 1)
             if offset:
                 found = self._place("Sub", [found, self._size(offset)], f"{slope} * {atom}")
-            return found if slope == 1 else self._place("Div", [found, self._size(slope)], atom.name)
+            if slope != 1:
+                found = self._place("Div", [found, self._size(slope)], atom.name)
+            return found
         raise NotDefined("size", "onnx", f"no input of the slice determines {atom}")
 
     def _quotient(self, atom: Quotient) -> str:

@@ -13,6 +13,7 @@ from math import prod
 
 import numpy as np
 
+from netdsl.backends.numpy.emitter import copy
 from netdsl.backends.numpy.view import Shape, View
 from netdsl.backends.numpy.windows import Geometry, Pads, chunks
 
@@ -20,19 +21,18 @@ from netdsl.backends.numpy.windows import Geometry, Pads, chunks
 
 
 def correlate(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, y: np.ndarray,
-    inner: np.ndarray | None, taps: tuple[np.ndarray, ...], slots: tuple[np.ndarray, ...],
-    columns: np.ndarray,
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, taps: np.ndarray,
+    y: np.ndarray, inner: np.ndarray | None, slots: np.ndarray, columns: np.ndarray,
 ) -> None:
     """y [N, g, F/g, windows] = weight [g, F/g, K] · columns of x [N, g, C/g, …] (+ bias).
 
     Scratch for as many images as `columns` [n, g, K, windows] holds, which divides N: `inner` is
-    where x goes in its padding, `taps` the elements that the windows have there, `slots` their
-    columns. Without padding `inner` is None and the taps are those of x itself.
+    where x goes in its padding, `taps` views every window's elements there, `slots` the columns
+    in the same order. Without padding `inner` is None and the taps are those of x itself.
     """
     step = len(columns)
     for start in range(0, len(x), step):
-        gather(x, start, step, inner, taps, slots)
+        gather(x, start, taps, inner, slots)
         out = y[start : start + step]
         np.matmul(weight, columns, out=out)
         if bias is not None:
@@ -40,15 +40,15 @@ def correlate(
 
 
 def gather(
-    x: np.ndarray, start: int, step: int, inner: np.ndarray | None,
-    taps: tuple[np.ndarray, ...], slots: tuple[np.ndarray, ...],
+    x: np.ndarray, start: int, taps: np.ndarray, inner: np.ndarray | None, slots: np.ndarray
 ) -> None:
-    """The columns of `step` images."""
-    if inner is not None:
+    """The columns of the images from `start` on."""
+    step = len(slots)
+    if inner is None:
+        np.copyto(slots, taps[start : start + step])
+    else:
         np.copyto(inner, x[start : start + step])
-        start = 0
-    for slot, tap in zip(slots, taps):
-        np.copyto(slot, tap[start : start + step])
+        np.copyto(slots, taps)
 
 
 def correlate_pixels(
@@ -76,9 +76,9 @@ def scatter(
 
 
 def correlate_batch(
-    g: np.ndarray, x: np.ndarray, total: np.ndarray, part: np.ndarray,
-    inner: np.ndarray | None, taps: tuple[np.ndarray, ...], slots: tuple[np.ndarray, ...],
-    columns: np.ndarray, turned: np.ndarray, flows: np.ndarray,
+    g: np.ndarray, x: np.ndarray, taps: np.ndarray, total: np.ndarray, part: np.ndarray,
+    inner: np.ndarray | None, slots: np.ndarray, columns: np.ndarray, turned: np.ndarray,
+    flows: np.ndarray,
 ) -> None:
     """total [g, K, F/g]: columns of x [N, g, C/g, …] times the outputs' gradients g [N, F, …].
 
@@ -88,7 +88,7 @@ def correlate_batch(
     """
     step = len(turned)
     for start in range(0, len(g), step):
-        gather(x, start, step, inner, taps, slots)
+        gather(x, start, taps, inner, slots)
         np.copyto(turned, g[start : start + step])
         np.matmul(columns, flows, out=part if start else total)
         if start:
@@ -103,7 +103,7 @@ def split_channels(x: View, groups: int) -> View:
     return x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
 
 
-def gathering(emit, x: View, step: int, geometry: Geometry) -> tuple[View | None, tuple]:
+def gathering(emit, x: View, step: int, geometry: Geometry) -> tuple[View | None, View]:
     """`inner` and `taps` for chunks of `step` images of x [N, g, C/g, …]."""
     if not geometry.is_padded:
         return None, geometry.taps(x)
@@ -138,16 +138,17 @@ def emit_correlate(
     if geometry.is_pointwise:
         pixels = emit.dense(x).reshape(x.shape[0], groups, channels, windows)
         for start, stop in emit.parts(x.shape[0], x.size + y.size):
-            emit(correlate_pixels, pixels.rows(start, stop), matrix, bias, rows.rows(start, stop))
+            part = pixels.rows(start, stop)
+            emit(correlate_pixels, part, matrix, bias, y=rows.rows(start, stop))
         return
     x, image = split_channels(x, groups), groups * channels * taps * windows * x.dtype.itemsize
     for start, stop, step in chunks(emit, x.shape[0], image):
-        columns = emit.scratch((step, groups, channels, taps, *geometry.windows), x.dtype)
+        columns = emit.scratch((step, groups, channels, *kernel, *geometry.windows), x.dtype)
         part = x.rows(start, stop)
+        inner, elements = gathering(emit, part, step, geometry)
         emit(
-            correlate, part, matrix, bias, rows.rows(start, stop),
-            *gathering(emit, part, step, geometry), columns.places(3),
-            columns.reshape(step, groups, channels * taps, windows),
+            correlate, part, matrix, bias, elements, y=rows.rows(start, stop), inner=inner,
+            slots=columns, columns=columns.reshape(step, groups, channels * taps, windows),
         )
 
 
@@ -177,9 +178,9 @@ def emit_scatter(emit, g: View, weight: View, out: View, a) -> None:
         wide = emit.scratch((step, groups, channels, *geometry.padded), out.dtype)
         columns = emit.scratch((step, groups, channels, taps, *geometry.windows), out.dtype)
         emit(
-            scatter, rows.rows(start, stop), matrix, out.rows(start, stop), wide,
-            geometry.inner(wide), geometry.taps(wide), columns.places(3),
-            columns.reshape(step, groups, channels * taps, windows),
+            scatter, rows.rows(start, stop), matrix, x=out.rows(start, stop), wide=wide,
+            inner=geometry.inner(wide), taps=geometry.each_tap(wide), slots=columns.places(3),
+            columns=columns.reshape(step, groups, channels * taps, windows),
         )
 
 
@@ -196,22 +197,24 @@ def weight_gradient_rule(emit, node) -> None:
         total, product = (
             emit.scratch((a.groups, channels * taps, filters), g.dtype) for _ in range(2)
         )
-        columns = emit.scratch((a.groups, channels, taps, step, *geometry.windows), x.dtype)
+        lead = 2 + len(kernel)
+        columns = emit.scratch((a.groups, channels, *kernel, step, *geometry.windows), x.dtype)
         flows = emit.scratch((a.groups, filters, step, *geometry.windows), g.dtype)
         part = x.rows(start, stop)
+        inner, elements = gathering(emit, part, step, geometry)
         emit(
-            correlate_batch, split_channels(g, a.groups).rows(start, stop), part, total, product,
-            *gathering(emit, part, step, geometry),
-            tuple(slot.transpose(2, 0, 1, *range(3, slot.rank)) for slot in columns.places(2)),
-            columns.reshape(a.groups, channels * taps, step * windows),
-            flows.transpose(2, 0, 1, *range(3, flows.rank)),
-            flows.reshape(a.groups, filters, step * windows).transpose(0, 2, 1),
+            correlate_batch, split_channels(g, a.groups).rows(start, stop), part, elements,
+            total=total, part=product, inner=inner,
+            slots=columns.transpose(lead, *range(lead), *range(lead + 1, columns.rank)),
+            columns=columns.reshape(a.groups, channels * taps, step * windows),
+            turned=flows.transpose(2, 0, 1, *range(3, flows.rank)),
+            flows=flows.reshape(a.groups, filters, step * windows).transpose(0, 2, 1),
         )
         totals.append(total)
     for total in totals[1:]:
         emit(np.add, totals[0], total, out=totals[0])
     out = emit.write(node.outputs[0]).reshape(a.groups, filters, channels * taps)
-    emit(np.copyto, out, totals[0].transpose(0, 2, 1))
+    emit(copy, totals[0].transpose(0, 2, 1), out=out)
 
 
 RULES = {

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from netdsl.backends.numpy.emitter import copy
 from netdsl.backends.numpy.view import Shape, View
 
 
@@ -97,7 +98,7 @@ def is_zero(emit, view: View) -> bool:
 
 
 def cast_rule(emit, node) -> None:
-    emit(np.copyto, emit.write(node.outputs[0]), emit.read(node.inputs[0]), casting="unsafe")
+    emit(copy, emit.read(node.inputs[0]), out=emit.write(node.outputs[0]))
 
 
 def stop_grad_rule(emit, node) -> None:

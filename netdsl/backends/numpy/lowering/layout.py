@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from netdsl.backends.numpy.emitter import copy
 
 
 def reshape_rule(emit, node) -> None:
@@ -29,7 +29,7 @@ def concat_rule(emit, node) -> None:
     axis, out, start = node.attrs.axis, emit.write(node.outputs[0]), 0
     for value in node.inputs:
         stop = start + value.shape[axis]
-        emit(np.copyto, out.slice(axis, start, stop), emit.read(value))
+        emit(copy, emit.read(value), out=out.slice(axis, start, stop))
         start = stop
 
 
@@ -38,10 +38,10 @@ def pad_rule(emit, node) -> None:
     end = a.before + x.shape[a.axis]
     zero = emit.scalar(0, out.dtype)
     if a.before:
-        emit(np.copyto, out.slice(a.axis, 0, a.before), zero)
-    emit(np.copyto, out.slice(a.axis, a.before, end), x)
+        emit(copy, zero, out=out.slice(a.axis, 0, a.before))
+    emit(copy, x, out=out.slice(a.axis, a.before, end))
     if a.after:
-        emit(np.copyto, out.slice(a.axis, end, end + a.after), zero)
+        emit(copy, zero, out=out.slice(a.axis, end, end + a.after))
 
 
 RULES = {

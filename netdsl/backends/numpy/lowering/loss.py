@@ -52,8 +52,9 @@ def cross_entropy_rule(emit, node) -> None:
     loss, normaliser = map(emit.write, node.outputs)
     emit(
         cross_entropy_rows, logits, label, emit.constant(np.arange(logits.shape[0])),
-        node.attrs.smooth, loss, normaliser, emit.scratch(logits.shape, logits.dtype),
-        emit.scratch((logits.shape[0], 1), logits.dtype),
+        node.attrs.smooth, loss=loss, normaliser=normaliser,
+        work=emit.scratch(logits.shape, logits.dtype),
+        largest=emit.scratch((logits.shape[0], 1), logits.dtype),
     )
 
 
@@ -64,7 +65,7 @@ def logits_gradient_rule(emit, node) -> None:
     emit(
         logits_gradient_rows, g.expand((rows, 1), (1,)), logits, label,
         normaliser.expand((rows, 1), (1,)), emit.constant(np.arange(rows)), node.attrs.smooth,
-        back,
+        back=back,
     )
 
 

@@ -24,10 +24,9 @@ def centre(x: np.ndarray, mean: np.ndarray, y: np.ndarray, squares: np.ndarray) 
 
 
 def statistics(
-    mean: np.ndarray, squares: np.ndarray, running_mean: np.ndarray,
-    running_variance: np.ndarray, next_mean: np.ndarray, next_variance: np.ndarray,
-    scale: np.ndarray, weight: np.ndarray, factor: np.ndarray, count: int, eps: float,
-    momentum: float,
+    mean: np.ndarray, squares: np.ndarray, weight: np.ndarray, running_mean: np.ndarray,
+    running_variance: np.ndarray, count: int, eps: float, momentum: float,
+    next_mean: np.ndarray, next_variance: np.ndarray, scale: np.ndarray, factor: np.ndarray,
 ) -> None:
     """From the sums of squares [lanes, C] the running statistics, scale = 1 / √(variance + eps) and
     factor = weight · scale."""
@@ -39,7 +38,8 @@ def statistics(
     np.multiply(weight, scale, out=factor)
 
 
-def scale_and_shift(y: np.ndarray, factor: np.ndarray, bias: np.ndarray) -> None:
+def scale_and_shift(factor: np.ndarray, bias: np.ndarray, y: np.ndarray) -> None:
+    """y = y · factor + bias, both [C, 1]."""
     np.multiply(y, factor, out=y)
     np.add(y, bias, out=y)
 
@@ -56,8 +56,8 @@ def gradient_sums(
 
 def gradient_factors(
     g_sums: np.ndarray, product_sums: np.ndarray, weight: np.ndarray, scale: np.ndarray,
-    weight_gradient: np.ndarray, bias_gradient: np.ndarray, factor: np.ndarray,
-    slope: np.ndarray, shift: np.ndarray, count: int,
+    count: int, weight_gradient: np.ndarray, bias_gradient: np.ndarray, factor: np.ndarray,
+    slope: np.ndarray, shift: np.ndarray,
 ) -> None:
     """From the sums [lanes, C] the vectors of dx = factor · g - slope · (x - mean) - shift."""
     np.add.reduce(g_sums, 0, None, bias_gradient)
@@ -68,7 +68,7 @@ def gradient_factors(
 
 
 def gradient_apply(
-    g: np.ndarray, back: np.ndarray, factor: np.ndarray, slope: np.ndarray, shift: np.ndarray,
+    g: np.ndarray, factor: np.ndarray, slope: np.ndarray, shift: np.ndarray, back: np.ndarray,
     work: np.ndarray,
 ) -> None:
     """back = factor · g - slope · back - shift, a few images at a time."""
@@ -99,17 +99,18 @@ def batch_norm_rule(emit, node) -> None:
     for lane, (start, stop) in enumerate(emit.parts(x.shape[0], x.size)):
         lanes = lane + 1
         emit(np.einsum, "nci->c", x.rows(start, stop), out=sums.at(0, lane))
-    emit(np.add.reduce, sums.rows(0, lanes), 0, None, mean)
+    emit(np.add.reduce, sums.rows(0, lanes), 0, out=mean)
     emit(np.divide, mean, emit.scalar(count, mean.dtype), out=mean)
     for lane, (start, stop) in enumerate(emit.parts(x.shape[0], x.size)):
         part = x.rows(start, stop)
-        emit(centre, part, column(mean), y.rows(start, stop), squares.at(0, lane))
+        emit(centre, part, column(mean), y=y.rows(start, stop), squares=squares.at(0, lane))
     emit(
-        statistics, mean, squares.rows(0, lanes), running_mean, running_variance, next_mean,
-        next_variance, scale, weight, factor, count, a.eps, a.momentum,
+        statistics, mean, squares.rows(0, lanes), weight, running_mean, running_variance, count,
+        a.eps, a.momentum, next_mean=next_mean, next_variance=next_variance, scale=scale,
+        factor=factor,
     )
     for start, stop in emit.parts(x.shape[0], x.size):
-        emit(scale_and_shift, y.rows(start, stop), column(factor), column(bias))
+        emit(scale_and_shift, column(factor), column(bias), y=y.rows(start, stop))
 
 
 def input_gradient_rule(emit, node) -> None:
@@ -125,17 +126,19 @@ def input_gradient_rule(emit, node) -> None:
         lanes = lane + 1
         emit(
             gradient_sums, g.rows(start, stop), x.rows(start, stop), column(mean),
-            back.rows(start, stop), g_sums.at(0, lane), products.at(0, lane),
+            centred=back.rows(start, stop), g_sum=g_sums.at(0, lane),
+            product_sum=products.at(0, lane),
         )
     emit(
-        gradient_factors, g_sums.rows(0, lanes), products.rows(0, lanes), weight, scale,
-        weight_gradient, bias_gradient, factor, slope, shift, count,
+        gradient_factors, g_sums.rows(0, lanes), products.rows(0, lanes), weight, scale, count,
+        weight_gradient=weight_gradient, bias_gradient=bias_gradient, factor=factor,
+        slope=slope, shift=shift,
     )
     for start, stop in emit.parts(x.shape[0], x.size):
         images = max(1, min(stop - start, WORK_ELEMENTS // max(1, prod(g.shape[1:]))))
         emit(
-            gradient_apply, g.rows(start, stop), back.rows(start, stop), column(factor),
-            column(slope), column(shift), emit.scratch((images, *g.shape[1:]), g.dtype),
+            gradient_apply, g.rows(start, stop), column(factor), column(slope), column(shift),
+            back=back.rows(start, stop), work=emit.scratch((images, *g.shape[1:]), g.dtype),
         )
 
 

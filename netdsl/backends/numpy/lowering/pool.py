@@ -15,8 +15,8 @@ from netdsl.ops.pool import pool_geometry, window_sizes
 
 
 def max_taps(
-    x: np.ndarray, y: np.ndarray, inner: np.ndarray | None, taps: tuple[np.ndarray, ...],
-    step: int,
+    x: np.ndarray, step: int, y: np.ndarray, inner: np.ndarray | None,
+    taps: tuple[np.ndarray, ...],
 ) -> None:
     """y = the largest of the taps; `inner` is where `step` images of x go in their padding, or
     None when the taps are those of x."""
@@ -28,8 +28,8 @@ def max_taps(
 
 
 def average_taps(
-    x: np.ndarray, y: np.ndarray, inner: np.ndarray | None, taps: tuple[np.ndarray, ...],
-    sizes: np.ndarray, step: int,
+    x: np.ndarray, sizes: np.ndarray, step: int, y: np.ndarray, inner: np.ndarray | None,
+    taps: tuple[np.ndarray, ...],
 ) -> None:
     """y = the sum of the taps over the window `sizes`."""
     for start in range(0, len(x), step):
@@ -50,8 +50,8 @@ def taps_of(
 
 
 def spread_maximum(
-    g: np.ndarray, x: np.ndarray, y: np.ndarray, back: np.ndarray, inner: np.ndarray | None,
-    taps: tuple[np.ndarray, ...], wide: np.ndarray, back_inner: np.ndarray,
+    g: np.ndarray, x: np.ndarray, y: np.ndarray, inner: np.ndarray | None,
+    taps: tuple[np.ndarray, ...], back: np.ndarray, wide: np.ndarray, back_inner: np.ndarray,
     back_taps: tuple[np.ndarray, ...], open_: np.ndarray, hit: np.ndarray, share: np.ndarray,
 ) -> None:
     """back [N, C, …]: each window's g where x equals its maximum y first. `open_`, `hit` and
@@ -71,7 +71,7 @@ def spread_maximum(
 
 
 def spread_average(
-    g: np.ndarray, back: np.ndarray, sizes: np.ndarray, wide: np.ndarray, inner: np.ndarray,
+    g: np.ndarray, sizes: np.ndarray, back: np.ndarray, wide: np.ndarray, inner: np.ndarray,
     taps: tuple[np.ndarray, ...], share: np.ndarray,
 ) -> None:
     """back [N, C, …]: each window's g over its size, added to its elements."""
@@ -97,9 +97,9 @@ def geometry_of(a, sizes: tuple[int, ...]) -> Geometry:
 def padded_taps(emit, x: View, step: int, geometry: Geometry, value: float):
     """`inner` and `taps` for chunks of `step` images of x."""
     if not geometry.is_padded:
-        return None, geometry.taps(x)
+        return None, geometry.each_tap(x)
     wide = emit.filled(value, (step, x.shape[1], *geometry.padded), x.dtype, geometry.pads)
-    return geometry.inner(wide), geometry.taps(wide)
+    return geometry.inner(wide), geometry.each_tap(wide)
 
 
 def image_bytes(x: View, geometry: Geometry) -> int:
@@ -112,7 +112,7 @@ def max_pool_rule(emit, node) -> None:
     for start, stop, step in chunks(emit, x.shape[0], image_bytes(x, geometry)):
         part = x.rows(start, stop)
         inner, taps = padded_taps(emit, part, step, geometry, -np.inf)
-        emit(max_taps, part, y.rows(start, stop), inner, taps, step)
+        emit(max_taps, part, step, y=y.rows(start, stop), inner=inner, taps=taps)
 
 
 def max_pool_gradient_rule(emit, node) -> None:
@@ -121,13 +121,14 @@ def max_pool_gradient_rule(emit, node) -> None:
     geometry = geometry_of(node.attrs, x.shape[2:])
     for start, stop, step in chunks(emit, x.shape[0], image_bytes(x, geometry)):
         part, windows = x.rows(start, stop), (step, *y.shape[1:])
+        inner, taps = padded_taps(emit, part, step, geometry, -np.inf)
         wide = emit.scratch((step, x.shape[1], *geometry.padded), x.dtype)
         emit(
             spread_maximum, g.rows(start, stop), part, y.rows(start, stop),
-            out.rows(start, stop), *padded_taps(emit, part, step, geometry, -np.inf),
-            wide, geometry.inner(wide), geometry.taps(wide),
-            emit.scratch(windows, np.bool_), emit.scratch(windows, np.bool_),
-            emit.scratch(windows, x.dtype),
+            inner=inner, taps=taps, back=out.rows(start, stop), wide=wide,
+            back_inner=geometry.inner(wide), back_taps=geometry.each_tap(wide),
+            open_=emit.scratch(windows, np.bool_), hit=emit.scratch(windows, np.bool_),
+            share=emit.scratch(windows, x.dtype),
         )
 
 
@@ -137,7 +138,7 @@ def average_pool_rule(emit, node) -> None:
     for start, stop, step in chunks(emit, x.shape[0], image_bytes(x, geometry)):
         part = x.rows(start, stop)
         inner, taps = padded_taps(emit, part, step, geometry, 0)
-        emit(average_taps, part, y.rows(start, stop), inner, taps, sizes, step)
+        emit(average_taps, part, sizes, step, y=y.rows(start, stop), inner=inner, taps=taps)
 
 
 def average_pool_gradient_rule(emit, node) -> None:
@@ -146,9 +147,9 @@ def average_pool_gradient_rule(emit, node) -> None:
     for start, stop, step in chunks(emit, g.shape[0], image_bytes(out, geometry)):
         wide = emit.scratch((step, g.shape[1], *geometry.padded), g.dtype)
         emit(
-            spread_average, g.rows(start, stop), out.rows(start, stop), sizes, wide,
-            geometry.inner(wide), geometry.taps(wide),
-            emit.scratch((step, *g.shape[1:]), g.dtype),
+            spread_average, g.rows(start, stop), sizes, back=out.rows(start, stop), wide=wide,
+            inner=geometry.inner(wide), taps=geometry.each_tap(wide),
+            share=emit.scratch((step, *g.shape[1:]), g.dtype),
         )
 
 

@@ -26,7 +26,7 @@ def dropout_rule(emit, node) -> None:
     a, x, key = node.attrs, emit.read_dense(node.inputs[0]), emit.read(node.inputs[1])
     y, mask = emit.write(node.outputs[0], over=node.inputs[:1]), emit.write(node.outputs[1])
     x, y, mask = (view.reshape(view.size) for view in (x, y, mask))
-    emit(dropout, x, key, a.p, a.stream, y, mask)
+    emit(dropout, x, key, a.p, a.stream, y=y, mask=mask)
 
 
 RULES = {"dropout": unless_half(dropout_rule)}

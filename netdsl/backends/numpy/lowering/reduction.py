@@ -31,7 +31,7 @@ def emit_sum(emit, x: View, attrs, y: View) -> None:
     if sides is not None and y.is_dense:
         emit(np.einsum, "nci->c", sides, out=y.reshape(sides.shape[1]))
     else:
-        emit(np.add.reduce, x, axes, None, y, attrs.keep)
+        emit(np.add.reduce, x, axes, out=y, keepdims=attrs.keep)
 
 
 def around_one_axis(x: View, axes: tuple[int, ...]) -> View | None:
@@ -53,7 +53,7 @@ def log_softmax_rule(emit, node) -> None:
     # x - max - log Σ exp(x - max); the exponents lie in y until the sum is known
     x, y, total = shifted_exponent(emit, node, keep_operand=True)
     largest = emit.scratch(total.shape, total.dtype)
-    emit(np.maximum.reduce, x, node.attrs.axis, None, largest, True)
+    emit(np.maximum.reduce, x, node.attrs.axis, out=largest, keepdims=True)
     emit(np.subtract, x, largest, out=y)
     emit(np.log, total, out=total)
     emit(np.subtract, y, total, out=y)
@@ -65,10 +65,10 @@ def shifted_exponent(emit, node, keep_operand: bool = False) -> tuple[View, View
     y = emit.write(node.outputs[0], over=() if keep_operand else node.inputs)
     shape = tuple(1 if i == axis % x.rank else n for i, n in enumerate(x.shape))
     total = emit.scratch(shape, x.dtype)
-    emit(np.maximum.reduce, x, axis, None, total, True)
+    emit(np.maximum.reduce, x, axis, out=total, keepdims=True)
     emit(np.subtract, x, total, out=y)
     emit(np.exp, y, out=y)
-    emit(np.add.reduce, y, axis, None, total, True)
+    emit(np.add.reduce, y, axis, out=total, keepdims=True)
     return x, y, total
 
 
@@ -77,7 +77,7 @@ def argmax_rule(emit, node) -> None:
     if y.dtype != np.intp:
         by_reference(emit, node)
         return
-    emit(np.argmax, emit.read(node.inputs[0]), node.attrs.axis, y)
+    emit(np.argmax, emit.read(node.inputs[0]), node.attrs.axis, out=y)
 
 
 RULES = {

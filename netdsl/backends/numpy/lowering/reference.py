@@ -11,7 +11,7 @@ import numpy as np
 def by_reference(emit, node) -> None:
     operands = tuple(None if value is None else emit.read(value) for value in node.inputs)
     made = tuple(emit.write(value) for value in node.outputs)
-    emit(run_reference, node.op.kernel, node.attrs, operands, made)
+    emit(run_reference, node.op.kernel, node.attrs, operands, outs=made)
 
 
 def run_reference(kernel: Callable, attrs: Any, operands: tuple, outs: tuple) -> None:

@@ -9,8 +9,8 @@ BLOCK = 1 << 16  # elements: a block's operands and scratch stay in the second-l
 
 def sgd(
     parameter: np.ndarray, gradient: np.ndarray, rate: np.ndarray, velocity: np.ndarray | None,
-    next_parameter: np.ndarray, next_velocity: np.ndarray | None, flow: np.ndarray,
-    step: np.ndarray, momentum: float, weight_decay: float, nesterov: bool,
+    momentum: float, weight_decay: float, nesterov: bool, next_parameter: np.ndarray,
+    next_velocity: np.ndarray | None, flow: np.ndarray, step: np.ndarray,
 ) -> None:
     """v ← μ·v + g;  p ← p - lr·v   (Nesterov: p ← p - lr·(g + μ·v)). All flat; `flow` and `step`
     are scratch of a block's length."""
@@ -42,18 +42,18 @@ def sgd_rule(emit, node) -> None:
     old = None if velocity is None else emit.read_dense(velocity)
     made = emit.write(node.outputs[0], over=node.inputs[:1])
     moved = None if velocity is None else emit.write(node.outputs[1], over=(velocity,))
-    views = (line(v) for v in (parameter, gradient))
+    flow, step = blocks(emit, made, 2)
     emit(
-        sgd, *views, rate, line(old), line(made), line(moved), *blocks(emit, made, 2),
-        a.momentum, a.weight_decay, a.nesterov,
+        sgd, line(parameter), line(gradient), rate, line(old), a.momentum, a.weight_decay,
+        a.nesterov, next_parameter=line(made), next_velocity=line(moved), flow=flow, step=step,
     )
 
 
 def adam(
     parameter: np.ndarray, gradient: np.ndarray, rate: np.ndarray, mean: np.ndarray,
-    square: np.ndarray, step: np.ndarray, next_parameter: np.ndarray, next_mean: np.ndarray,
-    next_square: np.ndarray, flow: np.ndarray, root: np.ndarray, beta1: float, beta2: float,
-    eps: float, weight_decay: float,
+    square: np.ndarray, step: np.ndarray, beta1: float, beta2: float, eps: float,
+    weight_decay: float, next_parameter: np.ndarray, next_mean: np.ndarray,
+    next_square: np.ndarray, flow: np.ndarray, root: np.ndarray,
 ) -> None:
     """m ← β₁m + (1-β₁)g;  s ← β₂s + (1-β₂)g²;  p ← p - lr/(1-β₁ᵗ) · m / (√s/√(1-β₂ᵗ) + ε).
 
@@ -92,9 +92,12 @@ def adam_rule(emit, node) -> None:
         emit.write(out, over=(old,))
         for out, old in zip(node.outputs, (node.inputs[0], *node.inputs[3:5]))
     ]
+    following, next_mean, next_square = map(line, made)
+    flow, root = blocks(emit, following, 2)
     emit(
-        adam, line(parameter), line(gradient), rate, line(mean), line(square), step,
-        *map(line, made), *blocks(emit, made[0], 2), a.beta1, a.beta2, a.eps, a.weight_decay,
+        adam, line(parameter), line(gradient), rate, line(mean), line(square), step, a.beta1,
+        a.beta2, a.eps, a.weight_decay, next_parameter=following, next_mean=next_mean,
+        next_square=next_square, flow=flow, root=root,
     )
 
 

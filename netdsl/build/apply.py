@@ -1,0 +1,314 @@
+"""Application: `relu(x)`, `block(x)`, `f32(x)`, for words and layers alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from netdsl.build import numbers
+from netdsl.build.builder import Builder, BuildSite
+from netdsl.build.construct import Given, Label, bind, word_attributes
+from netdsl.build.frame import NOTHING, Frame
+from netdsl.build.labels import Labels, join
+from netdsl.build.signature import match_operand, match_results
+from netdsl.build.values import UNKNOWN, Instance, LayerDefinition, Ratio, described, show
+from netdsl.diagnostics import Mark
+from netdsl.diagnostics.evaluation import (
+    BadOperation,
+    BadValue,
+    BracesMissing,
+    MissingArgument,
+    NotApplicable,
+    TooManyArguments,
+    WrongKind,
+)
+from netdsl.diagnostics.names import NoReturn, ParametersChanged
+from netdsl.diagnostics.shapes import OperandRefused
+from netdsl.ir.dim import Expr
+from netdsl.ir.graph import Initializer, Layer, Value
+from netdsl.ir.op import ShapeError
+from netdsl.ir.tensor import FLOATS, NUMPY_DTYPES, show_shape
+from netdsl.layers.arguments import BadArgument, DType, real
+from netdsl.layers.initializers import InitializerRow
+from netdsl.layers.words import Word
+from netdsl.ops.constant import full
+from netdsl.ops.elementwise import cast
+from netdsl.source import Span
+
+
+def apply(
+    b: Builder, frame: Frame, callee: Any, given: list[Given], label: Label | None, span: Span
+) -> Any:
+    """`callee(given)`: a tensor, or a tuple of them."""
+    if callee is UNKNOWN:
+        return UNKNOWN
+    if isinstance(callee, Instance):
+        return _apply_instance(b, frame, callee, given, span)
+    if isinstance(callee, DType):
+        return _cast(b, frame, callee, given, span)
+    if isinstance(callee, InitializerRow):
+        return _initializer(b, callee, given, span)
+    if isinstance(callee, Word) and not callee.owns:
+        return _apply_function(b, frame, callee, given, label, span)
+    if isinstance(callee, (Word, LayerDefinition)):
+        operands = ", ".join(show(g.value) for g in given if not isinstance(g.value, Value))
+        b.complain(BracesMissing, span, callee.name, f"{callee.name}{{{operands or '…'}}}(x)")
+        return UNKNOWN
+    b.complain(NotApplicable, span, described(callee))
+    return UNKNOWN
+
+
+def _apply_function(
+    b: Builder, frame: Frame, word: Word, given: list[Given], label: Label | None, span: Span
+) -> Any:
+    values = [g.value for g in given]
+    if UNKNOWN in values:
+        return UNKNOWN
+    if word.name in numbers.FUNCTIONS and not any(isinstance(v, Value) for v in values):
+        return compile_time(b, word.name, given, span)
+    labels = frame.labels
+    split = _split_operands(b, word, given, labels.path, span)
+    if split is None:
+        return UNKNOWN
+    operands, rest = split
+    names = tuple(attribute.name for attribute in word.attributes)
+    bound = bind(b, word.name, names, rest, span)
+    attributes = None if bound is None else word_attributes(b, word, bound, span)
+    if attributes is None:
+        return UNKNOWN
+    taken = None if label is None else labels.use(label.text, span)
+    if taken is not None and frame.creates:
+        b.add(taken)
+    path = join(labels.path, labels.number(word.name) if label is None else label.text)
+    result = _run_word(b, word, BuildSite(b, frame, path, span), operands, attributes)
+    _record(b, path, word.name, operands, result, span, is_function=True)
+    return result
+
+
+def compile_time(b: Builder, name: str, given: list[Given], span: Span) -> Any:
+    """A function of `numbers.FUNCTIONS` on compile-time values."""
+    if any(g.value is UNKNOWN for g in given):
+        return UNKNOWN
+    named = next((g for g in given if g.name is not None), None)
+    if named is not None:
+        b.complain(TooManyArguments, named.span, name, (), "it takes values without names")
+        return UNKNOWN
+    try:
+        return numbers.call(name, [g.value for g in given])
+    except numbers.Unworkable as reason:
+        b.complain(BadOperation, span, name, str(reason))
+        return UNKNOWN
+
+
+def _split_operands(
+    b: Builder, word: Word, given: list[Given], path: str, span: Span
+) -> tuple[list[Given | None], list[Given]] | None:
+    """The tensors of a call, in the word's order, and the other arguments; None after reporting."""
+    rest = list(given)
+    if word.operands and word.operands[0].variadic:
+        found: list[Given | None] = list(_spread(rest))
+    else:
+        found = []
+        for operand in word.operands:
+            argument = _take(operand.name, rest)
+            if argument is None and not operand.optional:
+                b.complain(MissingArgument, span, word.name, operand.name)
+                return None
+            absent = operand.optional and (argument is None or argument.value is None)
+            found.append(None if absent else argument)
+    # a number becomes what the tensors beside it are; a bool there is the condition of `where`
+    dtypes = (g.value.dtype for g in found if g is not None and isinstance(g.value, Value))
+    dtype = next((dtype for dtype in dtypes if dtype != "bool"), "f32")
+    operands = [None if g is None else _as_tensor(b, g, dtype, path) for g in found]
+    return None if UNKNOWN in operands else (operands, rest)
+
+
+def _take(name: str, rest: list[Given]) -> Given | None:
+    """The argument of this name, else the next by position, out of `rest`."""
+    places = [i for i, g in enumerate(rest) if g.name == name] or [0]
+    if rest and rest[places[0]].name in (name, None):
+        return rest.pop(places[0])
+    return None
+
+
+def _spread(rest: list[Given]) -> Iterator[Given]:
+    """Operands of `*xs` out of `rest`: what leads and is a tensor, or the items of a list."""
+    while rest and rest[0].name is None and isinstance(rest[0].value, (Value, list, tuple)):
+        first = rest.pop(0)
+        items = [first.value] if isinstance(first.value, Value) else first.value
+        yield from (Given(None, item, first.span) for item in items)
+
+
+def _as_tensor(b: Builder, given: Given, dtype: str, path: str) -> Any:
+    """The argument as a tensor, a number as one of this dtype; UNKNOWN after reporting."""
+    if isinstance(given.value, Value):
+        return given
+    if numbers.is_size(given.value):
+        value = constant(b, given.value, dtype, path, given.span)
+        return UNKNOWN if value is UNKNOWN else Given(given.name, value, given.span)
+    way = None
+    if isinstance(given.value, (Instance, Word, LayerDefinition)):
+        way = "apply it to a tensor first"
+    b.complain(WrongKind, given.span, described(given.value), "a tensor", way)
+    return UNKNOWN
+
+
+def constant(b: Builder, value: Any, dtype: str, path: str, span: Span) -> Any:
+    """A number as a scalar tensor; UNKNOWN after reporting that the dtype does not hold it."""
+    if isinstance(value, Ratio):
+        b.complain(WrongKind, span, described(value), "a whole size", "`floor(…)` or `ceil(…)`")
+        return UNKNOWN
+    if not _holds(dtype, value):
+        b.complain(WrongKind, span, described(value), f"a number that {dtype} holds")
+        return UNKNOWN
+    return b.emit(full, (), {"value": value, "dtype": dtype}, path, span)
+
+
+def _holds(dtype: str, value: Any) -> bool:
+    if dtype in FLOATS:
+        return isinstance(value, Expr) or abs(value) <= float(np.finfo(NUMPY_DTYPES[dtype]).max)
+    if dtype == "bool" or not isinstance(value, (int, Expr)):
+        return False
+    limits = np.iinfo(NUMPY_DTYPES[dtype])
+    return isinstance(value, Expr) or limits.min <= value <= limits.max
+
+
+def _run_word(b: Builder, word: Word, site: BuildSite, operands: list, attributes: dict) -> Any:
+    values = [None if g is None else g.value for g in operands]
+    try:
+        result = word.apply(site, *values, **attributes)
+    except ShapeError as error:
+        marks = tuple(
+            Mark(operands[i].span, str(operands[i].value.type))
+            for i in dict.fromkeys(error.operands)
+            if i < len(operands) and operands[i] is not None and operands[i].span != site.span
+        )
+        b.complain(OperandRefused, site.span, word.name, error.message, marks, error.suggestion)
+        return UNKNOWN
+    except BadArgument as reason:
+        if str(reason) != "reported":
+            b.complain(OperandRefused, site.span, word.name, f"an argument {reason}")
+        return UNKNOWN
+    return result
+
+
+def _apply_instance(
+    b: Builder, frame: Frame, instance: Instance, given: list[Given], span: Span
+) -> Any:
+    """Apply an instance; the first application creates its parameters, later ones find them. What
+    failed once was reported and stays silent."""
+    if instance.failed or any(g.value is UNKNOWN for g in given):
+        instance.failed = True
+        return UNKNOWN
+    creates = instance.creates and instance.uses == 0
+    instance.uses += 1
+    if isinstance(instance.definition, Word):
+        result = _apply_word_layer(b, frame, instance, given, span, creates)
+    else:
+        result = _apply_layer(b, instance, given, span, creates)
+    instance.failed = result is UNKNOWN
+    return result
+
+
+def _apply_word_layer(
+    b: Builder, frame: Frame, instance: Instance, given: list[Given], span: Span, creates: bool
+) -> Any:
+    word = instance.definition
+    split = _split_operands(b, word, given, instance.path, span)
+    if split is None:
+        return UNKNOWN
+    operands, rest = split
+    if rest:
+        names = tuple(operand.name for operand in word.operands)
+        attribute = rest[0].name in {attribute.name for attribute in word.attributes}
+        way = f"`{rest[0].name}` is an attribute: it goes in the braces" if attribute else None
+        b.complain(TooManyArguments, rest[0].span, word.name, names, way)
+        return UNKNOWN
+    site = BuildSite(b, frame, instance.path, span, creates)
+    result = _run_word(b, word, site, operands, instance.attributes)
+    _record(b, instance.path, instance.kind, operands, result, span)
+    return result
+
+
+def _apply_layer(
+    b: Builder, instance: Instance, given: list[Given], span: Span, creates: bool
+) -> Any:
+    """Run the body of a layer from a file."""
+    from netdsl.build.body import run  # bodies hold expressions, which apply layers
+
+    definition = instance.definition
+    declaration = definition.declaration
+    names = tuple(operand.name.id for operand in declaration.operands)
+    bound = bind(b, definition.name, names, given, span)
+    if bound is None:
+        return UNKNOWN
+    frame = Frame(definition.module, Labels(instance.path), creates)
+    frame.names.update(instance.attributes)
+    place = len(b.layers)  # a layer is listed before what it is made of
+    with b.inside(instance) as used:
+        for operand in declaration.operands:
+            argument = bound.get(operand.name.id)
+            if not match_operand(b, frame, definition.name, operand, argument, span):
+                return UNKNOWN
+        run(b, declaration.body, frame)
+        results = frame.returned
+        if results is NOTHING:
+            b.complain(NoReturn, declaration.name.span, definition.name)
+            return UNKNOWN
+        if not match_results(b, frame, definition.name, declaration, results):
+            return UNKNOWN
+    if instance.uses == 1:
+        instance.variables = frozenset(used)
+    for name in sorted(instance.variables - used):
+        known = show_shape(b.variables[name].type.shape)
+        b.complain(ParametersChanged, span, name, known, "absent")
+    result = results[0].value if len(results) == 1 else tuple(r.value for r in results)
+    _record(b, instance.path, instance.kind, list(bound.values()), result, span, place=place)
+    return result
+
+
+def _record(
+    b: Builder, path: str, kind: str, operands: list, result: Any, span: Span,
+    is_function: bool = False, place: int | None = None,
+) -> None:
+    """Enter an application in the list that tables and drawings are made of."""
+    outputs = result if isinstance(result, tuple) else (result,)
+    types = tuple(value.type for value in outputs if isinstance(value, Value))
+    taken = tuple(
+        g.value.type for g in operands if g is not None and isinstance(g.value, Value)
+    )
+    layer = Layer(path, kind, taken, types, is_function, span)
+    b.layers.insert(len(b.layers) if place is None else place, layer)
+
+
+def _cast(b: Builder, frame: Frame, dtype: DType, given: list[Given], span: Span) -> Any:
+    if len(given) != 1 or given[0].name is not None:
+        b.complain(TooManyArguments, span, dtype.name, ("x",))
+        return UNKNOWN
+    if given[0].value is UNKNOWN:
+        return UNKNOWN
+    operand = _as_tensor(b, given[0], dtype.name, frame.labels.path)
+    if operand is UNKNOWN or operand.value.dtype == dtype.name:
+        return operand if operand is UNKNOWN else operand.value
+    return b.emit(cast, (operand.value,), {"dtype": dtype.name}, frame.labels.path, span)
+
+
+def _initializer(b: Builder, row: InitializerRow, given: list[Given], span: Span) -> Any:
+    bound = bind(b, row.name, tuple(row.parameters), given, span)
+    if bound is None or any(g.value is UNKNOWN for g in bound.values()):
+        return UNKNOWN
+    arguments = dict(row.parameters)
+    for name, argument in bound.items():
+        try:
+            arguments[name] = real(argument.value)
+        except BadArgument as reason:
+            b.complain(BadValue, argument.span, row.name, name, show(argument.value),
+                       str(reason), "a number")
+            return UNKNOWN
+    reason = row.refuses(*arguments.values())
+    if reason is not None:
+        b.complain(BadOperation, span, row.name, reason)
+        return UNKNOWN
+    return Initializer(row.name, tuple(arguments.values()))

@@ -1,0 +1,210 @@
+"""What is being built: nodes, variables, layers and messages, as they come."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from netdsl.build.frame import Frame
+from netdsl.build.values import Instance
+from netdsl.diagnostics import Problem, Refused, Report
+from netdsl.diagnostics.evaluation import TooMuch
+from netdsl.diagnostics.names import DuplicateLabel, ParametersChanged
+from netdsl.ir.dim import bounds
+from netdsl.ir.graph import Emitter, Initializer, Layer, Value, Variable
+from netdsl.ir.op import Op
+from netdsl.ir.tensor import TensorType, show_shape
+from netdsl.layers.arguments import BadArgument
+from netdsl.ops.random import KEY
+from netdsl.source import Span
+
+MOST_NODES = 500_000
+MOST_TURNS = 200_000  # of all loops together
+MOST_STEPS = 5_000_000  # expressions evaluated
+MOST_NESTED = 100  # layers within layers
+MOST_ELEMENTS = 2**40  # of one tensor, free dimensions taken as 1
+MOST_PROBLEMS = 50  # errors told in one run
+MOST_FRAMES = 100_000  # of Python: MOST_NESTED layers, each as deep as its syntax may be
+
+
+class Builder:
+    """Collects one model. `name` is the model's, for messages.
+
+    Every bound above ends the work with Refused, whatever else the file says.
+    """
+
+    def __init__(self, name: str, report: Report):
+        self.name, self.report = name, report
+        self.emitter = Emitter()
+        self.variables: dict[str, Variable] = {}
+        self.current: dict[str, Value] = {}  # buffers as they are at this point of the pass
+        self.updates: dict[str, Value] = {}
+        self.layers: list[Layer] = []
+        self.named: dict[str, Value] = {}
+        self.instances: dict[str, Instance] = {}  # by path
+        self.key: Value | None = None
+        self.turns = self.steps = 0
+        self.trail: list[Instance] = []
+        self._used: list[set[str]] = [set()]  # variables asked for, by each instance of the trail
+        self._streams: Counter[str] = Counter()
+        self._said: set[tuple] = set()
+        self._errors = 0
+
+    # -------------------------------------------------------------- messages
+
+    def complain(self, problem: type[Problem], *facts: Any, **more: Any) -> None:
+        """Report a problem with where in the instances it happened; the first fact is its place."""
+        if (problem.code, facts[0]) not in self._said:
+            self._said.add((problem.code, facts[0]))
+            self.add(problem(*facts, **more))
+
+    def add(self, problem: Problem) -> None:
+        """Report a problem that was made elsewhere. Raises Refused when there are too many."""
+        trail = tuple(
+            f"in {self.name}.{instance.path}, made at {instance.span.place}"
+            for instance in reversed(self.trail[-3:])
+        )
+        self.report.add(replace(problem, trail=trail))
+        self._errors += problem.severity == "error"
+        if self._errors >= MOST_PROBLEMS:
+            self.report.stop_on_errors()
+
+    def stop(self, span: Span, what: str, limit: int) -> None:
+        """Raise Refused: a bound is reached."""
+        raise Refused(*self.report.problems, TooMuch(span, what, limit))
+
+    # -------------------------------------------------------------- work, counted
+
+    def emit(self, op: Op, inputs: tuple, attributes: dict, path: str, span: Span) -> Any:
+        """The output of a new node. Raises ShapeError."""
+        if len(self.emitter.nodes) >= MOST_NODES:
+            self.stop(span, "operations", MOST_NODES)
+        self.emitter.path, self.emitter.span = path, span
+        made = self.emitter(op, *inputs, **attributes)
+        for value in made if isinstance(made, tuple) else (made,):
+            self.check_size(value.type, span)
+        return made
+
+    def check_size(self, type: TensorType, span: Span) -> None:
+        """Every tensor passes here before it exists."""
+        if bounds(type.size)[0] > MOST_ELEMENTS:
+            self.stop(span, "elements of one tensor", MOST_ELEMENTS)
+
+    def count_step(self, span: Span, steps: int = 1) -> None:
+        """Count the evaluation of an expression."""
+        self.steps += steps
+        if self.steps > MOST_STEPS:
+            self.stop(span, "expressions evaluated", MOST_STEPS)
+
+    def count_turns(self, count: int, span: Span) -> None:
+        """Count the turns of a loop before it runs."""
+        self.turns += count
+        if self.turns > MOST_TURNS:
+            self.stop(span, "turns of loops", MOST_TURNS)
+
+    @contextmanager
+    def inside(self, instance: Instance) -> Iterator[set[str]]:
+        """While an instance is applied. Gives the set in which the names of the variables it
+        uses gather."""
+        if len(self.trail) >= MOST_NESTED:
+            self.stop(instance.span, "layers nested", MOST_NESTED)
+        self.trail.append(instance)
+        self._used.append(set())
+        try:
+            yield self._used[-1]
+        finally:
+            self.trail.pop()
+            used = self._used.pop()
+            self._used[-1] |= used
+
+    # -------------------------------------------------------------- variables
+
+    def variable(
+        self, name: str, kind: str, type: TensorType, init: Initializer, span: Span, creates: bool
+    ) -> Value:
+        """The variable called `name`: made where `creates`, found otherwise. Raises BadArgument
+        after the reason was reported."""
+        self._used[-1].add(name)
+        known = self.variables.get(name)
+        if known is not None and not creates:
+            if known.type != type:
+                self.complain(ParametersChanged, span, name, show_shape(known.type.shape),
+                              show_shape(type.shape))
+                raise BadArgument("reported")
+            return self.current.get(name, known.value)
+        if known is not None:
+            self.complain(DuplicateLabel, span, name, known.span)
+            raise BadArgument("reported")
+        if not creates:
+            self.complain(ParametersChanged, span, name, "absent", show_shape(type.shape))
+            raise BadArgument("reported")
+        self.check_size(type, span)
+        made = Variable(name, kind, Value(type, name=name), init, span)
+        self.variables[name] = made
+        return made.value
+
+    # -------------------------------------------------------------- random streams
+
+    def stream_key(self) -> Value:
+        """The key of the random streams: one for the whole model."""
+        if self.key is None:
+            self.key = Value(KEY, name="key")
+        return self.key
+
+    def stream(self, path: str) -> str:
+        """A stream that nothing else draws from, named by its place: `path`, `path#1`, …"""
+        self._streams[path] += 1
+        again = self._streams[path] - 1
+        return f"{path}#{again}" if again else path
+
+
+@contextmanager
+def deep_stack() -> Iterator[None]:
+    """Room for the recursion of an evaluation; MOST_NESTED and the parser's bound on nesting keep
+    it below."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, MOST_FRAMES))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+@dataclass(eq=False)
+class BuildSite:
+    """Where a word is applied (see `layers.words.Site`)."""
+
+    builder: Builder
+    frame: Frame
+    path: str
+    span: Span
+    creates: bool = True
+    float_type: str = "f32"
+
+    def emit(self, op: Op, *inputs: Value | None, **attributes) -> Any:
+        return self.builder.emit(op, inputs, attributes, self.path, self.span)
+
+    def parameter(self, name: str, shape: tuple[int, ...], init: Initializer) -> Value:
+        return self._variable("parameter", name, shape, init)
+
+    def buffer(self, name: str, shape: tuple[int, ...], init: Initializer) -> Value:
+        return self._variable("buffer", name, shape, init)
+
+    def update(self, name: str, value: Value) -> None:
+        full = f"{self.path}.{name}" if self.path else name
+        self.builder.current[full] = self.builder.updates[full] = value
+
+    def key(self) -> Value:
+        return self.builder.stream_key()
+
+    def stream(self) -> str:
+        return self.builder.stream(self.path)
+
+    def _variable(self, kind: str, name: str, shape: tuple, init: Initializer) -> Value:
+        full = f"{self.path}.{name}" if self.path else name
+        type = TensorType(self.float_type, shape)
+        return self.builder.variable(full, kind, type, init, self.span, self.creates)

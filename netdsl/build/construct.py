@@ -1,0 +1,159 @@
+"""Construction: arguments to names, attributes to values, `conv{64}` to an instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from netdsl.build.builder import Builder
+from netdsl.build.frame import Frame
+from netdsl.build.labels import Labels
+from netdsl.build.values import UNKNOWN, Instance, LayerDefinition, described, show
+from netdsl.diagnostics.evaluation import (
+    BadValue,
+    MissingArgument,
+    ParenthesesMissing,
+    TooManyArguments,
+    UnknownArgument,
+    WrongKind,
+)
+from netdsl.diagnostics.names import Recursive
+from netdsl.layers.arguments import BadArgument
+from netdsl.layers.words import REQUIRED, Word
+from netdsl.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An argument as written, evaluated: `name` is None for one given by position."""
+
+    name: str | None
+    value: Any
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What names a new instance: `label: …`, or the name it is bound to."""
+
+    text: str
+
+
+# ------------------------------------------------------------------ binding arguments
+
+
+def bind(
+    b: Builder, of: str, names: tuple[str, ...], given: list[Given], span: Span
+) -> dict[str, Given] | None:
+    """Arguments by name; None after reporting one that has no place."""
+    bound: dict[str, Given] = {}
+    places = iter(names)
+    sound = True
+    for argument in given:
+        name = argument.name if argument.name is not None else next(places, None)
+        if name is None or name in bound:
+            b.complain(TooManyArguments, argument.span, of, names)
+            sound = False
+        elif name not in names:
+            b.complain(UnknownArgument, argument.span, of, name, names)
+            sound = False
+        else:
+            bound[name] = argument
+    return bound if sound else None
+
+
+def word_attributes(
+    b: Builder, word: Word, bound: dict[str, Given], span: Span
+) -> dict[str, Any] | None:
+    """Attributes converted by their kinds; None after reporting one that cannot be taken."""
+    attributes: dict[str, Any] = {}
+    sound = True
+    for attribute in word.attributes:
+        given = bound.get(attribute.name)
+        if given is None:
+            if attribute.default is REQUIRED:
+                b.complain(MissingArgument, span, word.name, attribute.name)
+                sound = False
+            else:
+                attributes[attribute.name] = attribute.default
+            continue
+        if given.value is UNKNOWN:
+            sound = False
+            continue
+        try:
+            attributes[attribute.name] = attribute.kind(given.value)
+        except BadArgument as reason:
+            b.complain(BadValue, given.span, word.name, attribute.name, show(given.value),
+                       str(reason), attribute.kind.expected)
+            sound = False
+    return attributes if sound else None
+
+
+# ------------------------------------------------------------------ construction
+
+
+def construct(
+    b: Builder, frame: Frame, definition: Any, given: list[Given], label: Label | None, span: Span
+) -> Any:
+    """`definition{given}`: a new instance, named by the rule of `labels`."""
+    if definition is UNKNOWN:
+        return UNKNOWN
+    if isinstance(definition, Instance) and not given:
+        return definition
+    if isinstance(definition, Word) and not definition.owns:
+        if given:
+            b.complain(ParenthesesMissing, span, definition.name)
+            return UNKNOWN
+        return definition
+    if not isinstance(definition, (Word, LayerDefinition)):
+        b.complain(WrongKind, span, described(definition), "a layer")
+        return UNKNOWN
+    if any(outer.definition is definition for outer in b.trail):
+        b.complain(Recursive, span, definition.name)
+        return UNKNOWN
+    path, problem = frame.labels.claim(definition.name, label and label.text, span)
+    if problem is not None and (frame.creates or frame.labels.loop == "none"):
+        b.add(problem)
+    if frame.labels.loop == "none":
+        return UNKNOWN
+    attributes = _attributes(b, definition, given, span)
+    if attributes is None:
+        return UNKNOWN
+    instance = Instance(definition, attributes, path, span, frame.creates)
+    if frame.creates:
+        b.instances[path] = instance
+    return instance
+
+
+def _attributes(
+    b: Builder, definition: Word | LayerDefinition, given: list[Given], span: Span
+) -> dict[str, Any] | None:
+    if isinstance(definition, Word):
+        names = tuple(attribute.name for attribute in definition.attributes)
+        bound = bind(b, definition.name, names, given, span)
+        return None if bound is None else word_attributes(b, definition, bound, span)
+    declared = definition.declaration.attributes
+    return declared_attributes(b, definition.name, declared, definition.module, given, span)
+
+
+def declared_attributes(b: Builder, of: str, declared, module, given: list[Given], span: Span):
+    """The attributes of a layer or model: defaults may use those to their left, as overridden.
+    None after reporting."""
+    from netdsl.build.evaluate import evaluate
+
+    names = tuple(attribute.name.id for attribute in declared)
+    bound = bind(b, of, names, given, span)
+    if bound is None:
+        return None
+    frame = Frame(module, Labels("", "none"), creates=False)
+    for attribute in declared:
+        argument = bound.get(attribute.name.id)
+        if argument is not None:
+            value = argument.value
+        elif attribute.default is not None:
+            value = evaluate(b, attribute.default, frame)
+        else:
+            b.complain(MissingArgument, span, of, attribute.name.id)
+            value = UNKNOWN
+        frame.names[attribute.name.id] = value
+    return None if UNKNOWN in frame.names.values() else frame.names

@@ -1,0 +1,257 @@
+"""A model: attributes and overrides, inputs, body, results, and the graph they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from netdsl.build.body import bind_name, run
+from netdsl.build.builder import Builder, deep_stack
+from netdsl.build.construct import Given, bind, declared_attributes
+from netdsl.build.evaluate import evaluate
+from netdsl.build.frame import NOTHING, Frame
+from netdsl.build.labels import Labels
+from netdsl.build.types import tensor_type
+from netdsl.build.values import UNKNOWN, ModelDefinition, Module, described
+from netdsl.diagnostics import Refused, Report
+from netdsl.diagnostics.evaluation import NotYet, WrongKind
+from netdsl.diagnostics.names import (
+    DeadParameters,
+    NeverApplied,
+    NothingAsked,
+    Recursive,
+    Redeclared,
+    UnknownName,
+    UnusedInput,
+)
+from netdsl.diagnostics.shapes import LossNotScalar, RandomInference
+from netdsl.ir.graph import Graph, Value
+from netdsl.ir.tensor import INTEGERS
+from netdsl.language import ast
+from netdsl.language.parser import parse
+from netdsl.rewrite.phases import infer
+from netdsl.rewrite.rebuild import needed
+from netdsl.source import Source, Span
+
+MOST_PRESETS = 100  # on each other
+
+
+@dataclass(eq=False)
+class Interface:
+    """What a model offers to the outside, as its statements declare it."""
+
+    inputs: dict[str, Value] = field(default_factory=dict)
+    outputs: dict[str, Value] = field(default_factory=dict)
+    losses: dict[str, Value] = field(default_factory=dict)
+    metrics: dict[str, Value] = field(default_factory=dict)
+    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
+    places: dict[tuple[str, str], Span] = field(default_factory=dict)
+    failed: bool = False  # something could not be built: what it would use looks unused
+
+    def declare(self, b: Builder, node: ast.Input | ast.Result, frame: Frame) -> None:
+        role = "input" if isinstance(node, ast.Input) else node.role
+        first = self.places.setdefault((role, node.name.id), node.name.span)
+        if first is not node.name.span:
+            b.complain(Redeclared, node.name.span, node.name.id, first)
+        elif role == "input":
+            self._input(b, node, frame)
+        else:
+            self._result(b, node, frame)
+
+    def _input(self, b: Builder, node: ast.Input, frame: Frame) -> None:
+        name = node.name.id
+        type = tensor_type(b, node.type, frame, declares=True)
+        if node.count is not None:
+            b.complain(NotYet, node.span, "a list of inputs")
+            type = None
+        if type is None:
+            frame.bind(name, UNKNOWN)
+            self.failed = True
+            return
+        b.check_size(type, node.span)
+        value = Value(type, name=name)
+        self.inputs[name] = value
+        frame.bind(name, value)
+        b.named[name] = value
+        if node.range is not None:
+            limits = evaluate(b, node.range, frame)
+            if type.dtype not in INTEGERS:
+                b.complain(WrongKind, node.range.span, f"a range of {type.dtype}",
+                           "an integer input", "`i64[B] in 0..10`")
+            elif isinstance(limits, range):
+                self.ranges[name] = (limits.start, limits.stop)
+            elif limits is not UNKNOWN:
+                b.complain(WrongKind, node.range.span, described(limits), "a range such as 0..10")
+
+    def _result(self, b: Builder, node: ast.Result, frame: Frame) -> None:
+        name = node.name.id
+        if node.value is not None:
+            bind_name(b, frame, name, evaluate(b, node.value, frame), node.value)
+        value = frame.find(name)
+        if value is NOTHING:
+            b.complain(UnknownName, node.name.span, name, frame.visible())
+            value = UNKNOWN
+        if value is UNKNOWN:
+            self.failed = True
+            return
+        if not isinstance(value, Value):
+            b.complain(WrongKind, node.name.span, described(value), "a tensor")
+            return
+        if node.role != "output" and value.shape:
+            b.complain(LossNotScalar, node.value.span, node.role, name, str(value.type))
+            return
+        if node.role == "loss" and not value.type.is_float:
+            b.complain(WrongKind, node.value.span, described(value), "a float tensor",
+                       "a loss has a gradient: cast with `f32(…)`")
+            return
+        into = {"output": self.outputs, "loss": self.losses, "metric": self.metrics}[node.role]
+        into[name] = value
+
+
+def build_model(
+    definition: ModelDefinition, report: Report, overrides: dict[str, str] | None = None
+) -> Graph | None:
+    """The graph of a model, all phases in one; None when `report` holds errors.
+
+    `overrides` gives attributes as text, as `-D name=value` does. Raises Refused at a bound.
+    """
+    b = Builder(definition.name, report)
+    root = lineage(definition)[-1]
+    with deep_stack():
+        attributes = _attributes(b, definition, root, overrides or {})
+        if attributes is None or report.has_errors:
+            return None
+        interface = Interface()
+        frame = Frame(root.module, Labels(""), interface=interface, names=attributes)
+        run(b, root.declaration.body, frame)
+    graph = Graph(
+        name=definition.name, nodes=tuple(b.emitter.nodes), inputs=interface.inputs,
+        variables=b.variables, outputs=interface.outputs, losses=interface.losses,
+        metrics=interface.metrics, updates=b.updates, names=b.named, key=b.key,
+        layers=tuple(b.layers), ranges=interface.ranges,
+    )
+    _examine(b, graph, interface, definition)
+    return None if report.has_errors else graph
+
+
+def lineage(definition: ModelDefinition) -> list[ModelDefinition]:
+    """A model, the one it is a preset of, and so on. It ends at a model with a body, unless one
+    is missing, comes back or more than MOST_PRESETS stand on each other."""
+    line = [definition]
+    while len(line) <= MOST_PRESETS:
+        base = base_of(line[-1])
+        if base is None or base in line:
+            break
+        line.append(base)
+    return line
+
+
+def base_of(definition: ModelDefinition) -> ModelDefinition | None:
+    """The model that a preset fills in; None for a model with a body, or without a base."""
+    if not isinstance(definition.declaration, ast.Preset):
+        return None
+    target = definition.declaration.value
+    target = target.callee if isinstance(target, ast.Construct) else target
+    names: Any = definition.module.names
+    if isinstance(target, ast.Member) and isinstance(target.target, ast.Name):
+        module = names.get(target.target.id)
+        found = module.names.get(target.name) if isinstance(module, Module) else None
+    else:
+        found = names.get(target.id) if isinstance(target, ast.Name) else None
+    return found if isinstance(found, ModelDefinition) else None
+
+
+def _attributes(
+    b: Builder, definition: ModelDefinition, root: ModelDefinition, overrides: dict[str, str]
+) -> dict[str, Any] | None:
+    """The attributes of the model at the root of a definition, through its presets; what is given
+    further out wins. None after reporting."""
+    line = lineage(definition)
+    if not isinstance(root.declaration, ast.ModelDeclaration):
+        _no_root(b, line)
+        return None
+    names = tuple(attribute.name.id for attribute in root.declaration.attributes)
+    given = [_override(b, definition.module, *item) for item in overrides.items()]
+    chosen = bind(b, definition.name, names, given, root.declaration.name.span)
+    for preset in line[:-1]:
+        frame = Frame(preset.module, Labels("", "none"), creates=False)
+        own = [
+            Given(a.name, evaluate(b, a.value, frame), a.value.span)
+            for a in getattr(preset.declaration.value, "arguments", ())
+        ]
+        bound = bind(b, root.name, names, own, preset.declaration.value.span)
+        chosen = None if chosen is None or bound is None else {**bound, **chosen}
+    if chosen is None:
+        return None
+    final = [Given(name, argument.value, argument.span) for name, argument in chosen.items()]
+    return declared_attributes(
+        b, definition.name, root.declaration.attributes, root.module, final,
+        definition.declaration.name.span,
+    )
+
+
+def _no_root(b: Builder, line: list[ModelDefinition]) -> None:
+    """Why the presets do not lead to a model."""
+    last = line[-1]
+    value = last.declaration.value
+    base = base_of(last)
+    if base is None:
+        b.complain(WrongKind, value.span, f"`{value.span.text}`", "a model with its attributes")
+    elif base in line:
+        b.complain(Recursive, last.declaration.name.span, last.name)
+    else:
+        b.stop(value.span, "presets on presets", MOST_PRESETS)
+
+
+def _override(b: Builder, module: Module, name: str, text: str) -> Given:
+    """`-D name=value`: the value is an expression, read with the names of the model's file."""
+    source = Source(f"-D {name}", f"let value = {text}")
+    whole = Span(source, 0, len(source.text))
+    try:
+        declarations = parse(source).declarations
+    except Refused as refusal:
+        for problem in refusal.problems:
+            b.add(problem)
+        return Given(name, UNKNOWN, whole)
+    if len(declarations) != 1:
+        b.complain(WrongKind, whole, f"{len(declarations)} declarations", "one value")
+        return Given(name, UNKNOWN, whole)
+    frame = Frame(module, Labels("", "none"), creates=False)
+    expr = declarations[0].value
+    return Given(name, evaluate(b, expr, frame), expr.span)
+
+
+def _examine(
+    b: Builder, graph: Graph, interface: Interface, definition: ModelDefinition
+) -> None:
+    """What can only be said of the whole: unused inputs, instances, randomness."""
+    for instance in b.instances.values():
+        if not instance.uses and not b.report.has_errors:
+            b.complain(NeverApplied, instance.span, instance.path)
+    if b.report.has_errors:
+        return
+    if not graph.outputs and not graph.losses:
+        b.complain(NothingAsked, definition.span, definition.name)
+        return
+    _, live = needed(graph.nodes, graph.results())
+    for name, value in graph.inputs.items():
+        if value not in live:
+            b.complain(UnusedInput, interface.places["input", name], name)
+    _dead_parameters(b, graph)
+    for name in graph.outputs if infer(graph).key is not None else ():
+        if infer(replace(graph, outputs={name: graph.outputs[name]})).key is not None:
+            b.complain(RandomInference, interface.places["output", name], name)
+
+
+def _dead_parameters(b: Builder, graph: Graph) -> None:
+    """Warn of parameters that nothing needs, once for each layer that has some."""
+    roots = (*graph.outputs.values(), *graph.losses.values())
+    _, live = needed(graph.nodes, roots)
+    dead: dict[str, Span] = {}
+    for name, variable in graph.parameters.items():
+        if variable.value not in live:
+            owner = name.rpartition(".")[0]
+            path = owner if owner in b.instances else name
+            dead.setdefault(path, variable.span)
+    for path, span in dead.items():
+        b.complain(DeadParameters, span, path)

@@ -1,0 +1,245 @@
+"""Compile-time arithmetic: exact numbers, sizes with free dimensions, lists, and the functions
+`len`, `reverse`, `floor`, `ceil`, `min`, `max`, `sqrt`, `log`, `exp`, `abs` on them."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from netdsl.build.values import Ratio, described
+from netdsl.ir.dim import Dim, Expr, at_most, bounds, ceil_div, equal, floor_div
+from netdsl.layers.arguments import is_number
+
+MOST_BITS = 4096  # of an exact number: beyond it nothing is a size, and 9 ** 9 ** 9 never ends
+MOST_ITEMS = 10_000  # of a list; a range may be longer
+TOO_LARGE = "the number is too large"
+TOO_LONG = f"a list has at most {MOST_ITEMS:,} items"
+
+
+class Unworkable(Exception):
+    """The operation does not exist for these values; the message says why."""
+
+
+def is_size(value: Any) -> bool:
+    """Whether arithmetic on sizes takes it: a number, a free dimension or a ratio of them."""
+    return is_number(value) or isinstance(value, (Expr, Ratio))
+
+
+def settled(value: Any) -> Any:
+    """An exact number in its plainest form: 10/1 is 10. Raises Unworkable beyond the bound."""
+    if isinstance(value, Fraction):
+        if value.numerator.bit_length() + value.denominator.bit_length() > MOST_BITS:
+            raise Unworkable(TOO_LARGE)
+        return value.numerator if value.denominator == 1 else value
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        raise Unworkable(TOO_LARGE)
+    return value
+
+
+def divided(a: Any, b: Any) -> Any:
+    if is_number(a) and is_number(b):
+        inexact = isinstance(a, float) or isinstance(b, float)
+        return a / b if inexact else Fraction(a) / Fraction(b)
+    if isinstance(a, float) or isinstance(b, float):
+        raise Unworkable("a free dimension takes exact numbers")
+    if isinstance(a, Ratio) or isinstance(b, Ratio) or isinstance(a, Fraction):
+        raise Unworkable("a ratio of free dimensions cannot be divided again")
+    if isinstance(b, Fraction):
+        return arithmetic("/", a * b.denominator, b.numerator)
+    quotient = floor_div(a, b)
+    return quotient if quotient * b == a else Ratio(a, b)
+
+
+def powered(a: Any, b: Any) -> Any:
+    if isinstance(a, (Expr, Ratio)) or isinstance(b, (Expr, Ratio)):
+        if isinstance(a, Expr) and isinstance(b, int) and 0 <= b <= 8:
+            return a**b
+        raise Unworkable("free dimensions have whole powers up to 8 only")
+    if isinstance(b, int) and not isinstance(a, float):
+        size = max(Fraction(a).numerator.bit_length(), Fraction(a).denominator.bit_length())
+        if abs(b) * size > MOST_BITS:
+            raise Unworkable(TOO_LARGE)
+        return Fraction(a) ** b
+    return float(a) ** float(b)
+
+
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": divided,
+    "//": lambda a, b: floor_div(a, b) if _whole(a, b) else math.floor(divided(a, b)),
+    "%": lambda a, b: a - OPERATORS["//"](a, b) * b,
+    "**": powered,
+}
+
+
+def _whole(*values: Any) -> bool:
+    return all(isinstance(value, (int, Expr)) for value in values)
+
+
+def arithmetic(operator: str, a: Any, b: Any) -> Any:
+    """a operator b. Raises Unworkable with the reason where that has no meaning."""
+    if operator == "+" and isinstance(a, list) and isinstance(b, list):
+        if len(a) + len(b) > MOST_ITEMS:
+            raise Unworkable(TOO_LONG)
+        return a + b
+    for side in (a, b):
+        if not is_size(side):
+            raise Unworkable(f"{described(side)} is not a number")
+    mixed = isinstance(a, (Expr, Ratio)) or isinstance(b, (Expr, Ratio))
+    if mixed and operator != "/" and any(isinstance(x, (Fraction, float, Ratio)) for x in (a, b)):
+        if operator == "*" and isinstance(b, Fraction):
+            return divided(a * b.numerator, b.denominator)
+        if operator == "*" and isinstance(a, Fraction):
+            return divided(b * a.numerator, a.denominator)
+        raise Unworkable("a free dimension takes whole numbers: settle with floor or ceil")
+    try:
+        result = OPERATORS[operator](a, b)
+        if isinstance(result, complex) or (isinstance(result, float) and not math.isfinite(result)):
+            raise Unworkable("the result is not a finite real number")
+        return settled(result)
+    except ZeroDivisionError:
+        raise Unworkable("division by zero") from None
+    except OverflowError:
+        raise Unworkable(TOO_LARGE) from None
+
+
+def compare(operator: str, a: Any, b: Any) -> bool | None:
+    """Whether a operator b; None when it depends on free dimensions. Raises Unworkable."""
+    if operator in ("==", "!="):
+        same = _same(a, b)
+        return same if operator == "==" or same is None else not same
+    for side in (a, b):
+        if not is_size(side):
+            raise Unworkable(f"{described(side)} has no order")
+    if is_number(a) and is_number(b):
+        return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator]
+    (a, a_of), (b, b_of) = _quotient(a), _quotient(b)
+    if bounds(a_of)[0] <= 0 or bounds(b_of)[0] <= 0:
+        return None
+    left, right = a * b_of, b * a_of
+    if operator in ("<=", ">="):
+        return at_most(left, right) if operator == "<=" else at_most(right, left)
+    reverse = at_most(right, left) if operator == "<" else at_most(left, right)
+    return None if reverse is None else not reverse
+
+
+def _quotient(x: Any) -> tuple[Dim, Dim]:
+    """Numerator and denominator, as sizes."""
+    if isinstance(x, (Ratio, Fraction)):
+        return x.numerator, x.denominator
+    return x.as_integer_ratio() if isinstance(x, float) else (x, 1)
+
+
+def _same(a: Any, b: Any) -> bool | None:
+    """Whether two compile-time values are equal. Values of two kinds never are."""
+    if is_size(a) and is_size(b):
+        (a, a_of), (b, b_of) = _quotient(a), _quotient(b)
+        return equal(a * b_of, b * a_of)
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (list, tuple)):
+        if any(isinstance(item, (list, tuple)) for item in (*a, *b)):
+            raise Unworkable("lists of lists do not compare")
+        if len(a) != len(b):
+            return False
+        answers = {_same(x, y) for x, y in zip(a, b)}
+        return False if False in answers else None if None in answers else True
+    return a == b
+
+
+# ------------------------------------------------------------------ functions
+
+
+def to_floor(x: Any) -> Dim:
+    return _rounded(x, floor_div, math.floor)
+
+
+def to_ceil(x: Any) -> Dim:
+    return _rounded(x, ceil_div, math.ceil)
+
+
+def _rounded(x: Any, divide: Callable[[Dim, Dim], Dim], of_float: Callable[[float], int]) -> Dim:
+    if not is_size(x):
+        raise Unworkable(f"{described(x)} is not a number")
+    return of_float(x) if isinstance(x, float) else divide(*_quotient(x))
+
+
+def square_root(x: Any) -> Any:
+    """Exact where it can be: sqrt(16) is 4."""
+    if not is_number(x) or x < 0:
+        raise Unworkable(f"{described(x)} has no real square root here")
+    if isinstance(x, float):
+        return math.sqrt(x)
+    exact = Fraction(math.isqrt(Fraction(x).numerator), math.isqrt(Fraction(x).denominator))
+    return settled(exact) if exact * exact == x else math.sqrt(x)
+
+
+def real(function: Callable[[float], float]) -> Callable[[Any], float]:
+    def apply(x: Any) -> float:
+        if not is_number(x):
+            raise Unworkable(f"{described(x)} is not a number")
+        try:
+            return function(float(x))
+        except (ValueError, OverflowError):
+            raise Unworkable(f"{described(x)} is outside of what it takes") from None
+
+    return apply
+
+
+def length(xs: Any) -> int:
+    if not isinstance(xs, (list, tuple, range)):
+        raise Unworkable(f"{described(xs)} is not a list")
+    return len(xs)
+
+
+def reverse(xs: Any) -> list:
+    if length(xs) > MOST_ITEMS:
+        raise Unworkable(TOO_LONG)
+    return list(reversed(xs))
+
+
+def extreme(function: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(*xs: Any) -> Any:
+        if not xs or not all(map(is_number, xs)):
+            raise Unworkable("it takes known numbers")
+        return function(xs)
+
+    return apply
+
+
+def absolute(x: Any) -> Any:
+    if not is_number(x):
+        raise Unworkable(f"{described(x)} has no known sign")
+    return abs(x)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "len": length,
+    "reverse": reverse,
+    "floor": to_floor,
+    "ceil": to_ceil,
+    "min": extreme(min),
+    "max": extreme(max),
+    "sqrt": square_root,
+    "log": real(math.log),
+    "exp": real(math.exp),
+    "abs": absolute,
+}
+
+
+def call(name: str, arguments: list[Any]) -> Any:
+    """FUNCTIONS[name] of the arguments. Raises Unworkable."""
+    function = FUNCTIONS[name]
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
+        raise Unworkable(f"it does not take {len(arguments)} arguments") from None
+    try:
+        return settled(function(*arguments))
+    except OverflowError:
+        raise Unworkable(TOO_LARGE) from None

@@ -1,0 +1,140 @@
+"""Shapes in signatures: names bound by matching operands, results checked against the promise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netdsl.build.builder import Builder
+from netdsl.build.frame import NOTHING, Frame
+from netdsl.build.numbers import is_size
+from netdsl.build.values import UNKNOWN, described, show
+from netdsl.diagnostics.evaluation import MissingArgument, WrongKind
+from netdsl.diagnostics.names import NearName
+from netdsl.diagnostics.shapes import HoleFound, OperandMismatch, ResultMismatch, UnknownDType
+from netdsl.diagnostics.suggest import did_you_mean, nearest
+from netdsl.ir.dim import Expr, equal
+from netdsl.ir.graph import Value
+from netdsl.ir.tensor import NUMPY_DTYPES
+from netdsl.language import ast
+from netdsl.source import Span
+
+DTYPES = tuple(name for name in NUMPY_DTYPES if name != "u64")
+
+
+def match_operand(
+    b: Builder, frame: Frame, layer: str, operand: ast.Operand, given: Any, span: Span
+) -> bool:
+    """Bind an operand of a layer and the sizes its type names; False after reporting."""
+    from netdsl.build.evaluate import evaluate
+
+    name = operand.name.id
+    if given is None:
+        if operand.default is None:
+            b.complain(MissingArgument, span, layer, name)
+            return False
+        frame.names[name] = evaluate(b, operand.default, frame)
+        return frame.names[name] is not UNKNOWN
+    value = given.value
+    frame.names[name] = value
+    if operand.type is None or (value is None and operand.default is not None):
+        return True
+    if not isinstance(value, Value):
+        b.complain(WrongKind, given.span, described(value), "a tensor")
+        return False
+    reason = mismatch(b, frame, operand.type, value)
+    if reason is not None:
+        b.complain(OperandMismatch, given.span, operand.type.span, name, str(value.type), reason)
+        return False
+    return True
+
+
+def match_results(
+    b: Builder, frame: Frame, layer: str, declaration: ast.LayerDeclaration, results: list
+) -> bool:
+    """Check what a layer returns against its signature; False after reporting."""
+    if any(result.value is UNKNOWN for result in results):
+        return False
+    if not declaration.results:
+        return True
+    if len(results) != len(declaration.results):
+        b.complain(
+            ResultMismatch, results[0].span, declaration.results[0].span, layer,
+            f"{len(results)} values", f"{len(declaration.results)} are declared",
+        )
+        return False
+    for result, declared in zip(results, declaration.results):
+        if not isinstance(result.value, Value):
+            b.complain(WrongKind, result.span, described(result.value), "a tensor")
+            return False
+        reason = mismatch(b, frame, declared, result.value)
+        if reason is not None:
+            b.complain(ResultMismatch, result.span, declared.span, layer,
+                       str(result.value.type), reason)
+            return False
+    return True
+
+
+def mismatch(
+    b: Builder, frame: Frame, declared: ast.TypeOf, value: Value
+) -> str | None:
+    """Why a tensor does not have the declared type, or None when it has it. A name that stands
+    for nothing yet takes the size it meets."""
+    if declared.dtype is not None and check_dtype(b, declared):
+        if value.dtype != declared.dtype:
+            return f"the dtype is {value.dtype}, not {declared.dtype}"
+    dims = list(declared.dims)
+    shape = list(value.shape)
+    rest = next((i for i, dim in enumerate(dims) if isinstance(dim, ast.Rest)), None)
+    if rest is not None:
+        behind = len(dims) - rest - 1
+        if len(shape) < len(dims) - 1:
+            return f"the rank is {len(shape)}, at least {len(dims) - 1} is declared"
+        del shape[rest : len(shape) - behind]
+        del dims[rest]
+    if len(dims) != len(shape):
+        return f"the rank is {len(shape)}, {len(dims)} is declared"
+    for axis, (dim, size) in enumerate(zip(dims, shape)):
+        reason = _axis_mismatch(b, frame, axis, dim, size)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _axis_mismatch(b: Builder, frame: Frame, axis: int, dim: Any, size: Any):
+    from netdsl.build.evaluate import evaluate
+
+    if isinstance(dim, ast.Name):
+        if dim.id == "_":
+            return None
+        if frame.find(dim.id) is NOTHING:
+            _note_near_name(b, frame, dim)
+            frame.names[dim.id] = size
+            return None
+    if isinstance(dim, ast.Hole):
+        b.complain(HoleFound, dim.span, axis, str(size))
+        return None
+    wanted = evaluate(b, dim, frame)
+    if wanted is UNKNOWN:
+        return None
+    if not isinstance(wanted, (int, Expr)) or equal(wanted, size) is not True:
+        text, found = dim.span.text, show(wanted)
+        shown = found if text == found else f"{text} = {found}"
+        return f"axis {axis} is {size}, but {shown} is declared"
+    return None
+
+
+def _note_near_name(b: Builder, frame: Frame, dim: ast.Name) -> None:
+    """A new name that looks like a known size is most likely mistyped."""
+    sizes = [name for name, value in frame.names.items() if is_size(value)]
+    near = nearest(dim.id, sizes)
+    if near is not None and (len(dim.id) > 2 or near.lower() == dim.id.lower()):
+        b.complain(NearName, dim.span, dim.id, near)
+
+
+def check_dtype(b: Builder, declared: ast.TypeOf) -> bool:
+    """Whether the dtype of a type exists; reports one that does not."""
+    if declared.dtype in DTYPES:
+        return True
+    b.complain(UnknownDType, declared.span, declared.dtype,
+               did_you_mean(declared.dtype, DTYPES))
+    return False

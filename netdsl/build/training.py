@@ -1,0 +1,266 @@
+"""`train` declarations to `TrainProgram`s: numbers worked out, everything else kept by name.
+
+Sources, transforms, schedules and optimisers are not looked up here: the rooms that own them do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from netdsl.build import numbers
+from netdsl.build.builder import MOST_PROBLEMS
+from netdsl.build.frame import NOTHING
+from netdsl.build.model import lineage
+from netdsl.build.values import UNKNOWN, ModelDefinition, Module, described
+from netdsl.diagnostics import Report
+from netdsl.diagnostics.evaluation import BadOperation, UnknownArgument, WrongKind
+from netdsl.diagnostics.names import Redeclared, UnknownModel
+from netdsl.ir.program import (
+    Feed,
+    Flow,
+    Minimize,
+    Recipe,
+    Reference,
+    Setting,
+    Stage,
+    Step,
+    TrainProgram,
+)
+from netdsl.language import ast
+from netdsl.language.parser import parse
+from netdsl.source import Source, Span
+
+BATCH, EPOCHS = 32, 1  # where a program does not say
+
+
+def program_of(
+    module: Module, model: ModelDefinition, report: Report,
+    overrides: Mapping[str, str] | None = None,
+) -> TrainProgram | None:
+    """The training program of a model: its own, else that of the model it is a preset of, else
+    one for another preset of the same model. None when there is none or `report` got errors.
+
+    `overrides` holds `--set` entries: settings, `let`s of the program, optimiser arguments.
+    """
+    declaration = declaration_of(module, model)
+    if declaration is None:
+        return None
+    return _Program(module, report, overrides or {}).build(declaration, model.name)
+
+
+def declaration_of(module: Module, model: ModelDefinition) -> ast.TrainDeclaration | None:
+    """The `train` declaration that applies to a model; the last of several."""
+    line = lineage(model)
+    related = [d for d in module.models.values() if lineage(d)[-1] is line[-1]]
+    programs = {train.model.id: train for train in module.trains}
+    found = (programs[d.name] for d in (*line, *related) if d.name in programs)
+    return next(found, None)
+
+
+def check_targets(module: Module, report: Report) -> None:
+    """Report training programs for models that the file does not have."""
+    known = tuple(module.models)
+    unknown = [train.model for train in module.trains if train.model.id not in module.models]
+    for name in unknown[:MOST_PROBLEMS]:
+        report.add(UnknownModel(module.source.name, name.id, known, name.span))
+
+
+class _Program:
+    """Evaluates one declaration."""
+
+    def __init__(self, module: Module, report: Report, overrides: Mapping[str, str]):
+        self.module, self.report = module, report
+        self.lets: dict[str, Any] = {}
+        self.changed: set[str] = set()  # optimiser arguments that the command line replaced
+        self.unused = {name: self._parsed(name, text) for name, text in overrides.items()}
+
+    def build(self, declaration: ast.TrainDeclaration, model: str) -> TrainProgram | None:
+        settings: dict[str, Setting] = {}
+        spans: dict[str, Span] = {}
+        feeds, steps, freeze = [], [], []
+        alone: list[ast.Minimize] = []
+        for node in declaration.body:
+            match node:
+                case ast.Let():
+                    self.lets[node.name.id] = self._value(self._override(node.name.id, node.value))
+                case ast.Setting():
+                    name = node.name.id
+                    if name in spans:
+                        self.report.add(Redeclared(node.name.span, name, spans[name]))
+                    spans[name] = node.span
+                    settings[name] = self._value(self._override(name, node.value))
+                case ast.Feed():
+                    names = tuple(name.id for name in node.names)
+                    feeds.append(Feed(names, self._value(node.value), node.span))
+                case ast.Freeze():
+                    freeze += [pattern.segments for pattern in node.patterns]
+                    spans.setdefault("freeze", node.span)
+                case ast.Minimize():
+                    alone.append(node)
+                case ast.Step():
+                    steps.append(self._step(node))
+        if alone:
+            steps.insert(0, Step("", tuple(self._minimize(node) for node in alone)))
+        self._extra_settings(settings, spans)
+        self._every_override_used(settings)
+        if self.report.has_errors:
+            return None
+        data = settings.pop("data", None)
+        return TrainProgram(
+            name=declaration.name.id if declaration.name else None, model=model,
+            data=self._recipe(data, spans.get("data")),
+            batch=self._count(settings, spans, "batch", BATCH),
+            epochs=self._count(settings, spans, "epochs", EPOCHS),
+            feeds=tuple(feeds), steps=tuple(steps), freeze=tuple(freeze), settings=settings,
+            spans=spans, span=declaration.model.span,
+        )
+
+    # -------------------------------------------------------------- overrides
+
+    def _parsed(self, name: str, text: str) -> ast.Expr:
+        source = Source(f"--set {name}", f"let value = {text}")
+        return parse(source).declarations[0].value
+
+    def _override(self, name: str, written: ast.Expr) -> ast.Expr:
+        return self.unused.pop(name, written)
+
+    def _extra_settings(self, settings: dict[str, Setting], spans: dict[str, Span]) -> None:
+        """Settings that only the command line gives."""
+        for name in ("data", "batch", "epochs"):
+            if name in self.unused:
+                expr = self.unused.pop(name)
+                settings[name], spans[name] = self._value(expr), expr.span
+
+    def _every_override_used(self, settings: dict[str, Setting]) -> None:
+        known = (*settings, *self.lets, "lr")
+        for name, expr in self.unused.items():
+            if name in self.changed:
+                continue
+            self.report.add(UnknownArgument(expr.span, "--set", name, known))
+
+    # -------------------------------------------------------------- parts
+
+    def _step(self, node: ast.Step) -> Step:
+        every = 1 if node.every is None else self._value(node.every)
+        return Step(node.name.id, tuple(map(self._minimize, node.body)), every)
+
+    def _minimize(self, node: ast.Minimize) -> Minimize:
+        optimizer = self._value(node.optimizer)
+        if not isinstance(optimizer, Recipe):
+            if optimizer is not UNKNOWN:
+                self.report.add(WrongKind(node.optimizer.span, self._described(optimizer),
+                                          "an optimiser", "`sgd(lr = 0.1)`"))
+            optimizer = Recipe("", span=node.optimizer.span)
+        given = [name for name in self.unused if name in optimizer.keywords]
+        if given:
+            changed = {name: self._value(self.unused[name]) for name in given}
+            optimizer = Recipe(optimizer.name, optimizer.arguments,
+                               {**optimizer.keywords, **changed}, optimizer.span)
+            self.changed.update(given)
+        over = tuple(pattern.segments for pattern in node.over)
+        return Minimize(node.loss.id, over, optimizer, node.span)
+
+    def _recipe(self, data: Setting, span: Span | None) -> Recipe | None:
+        if data is None or isinstance(data, Recipe):
+            return data
+        self.report.add(WrongKind(span, self._described(data), "a data source", "`digits()`"))
+        return None
+
+    def _count(
+        self, settings: dict[str, Setting], spans: dict[str, Span], name: str, default: int
+    ) -> int:
+        value = settings.pop(name, default)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+            return value
+        self.report.add(WrongKind(spans[name], self._described(value),
+                                  "a whole number of at least 1"))
+        return default
+
+    def _described(self, value: Any) -> str:
+        return "a recipe" if isinstance(value, (Recipe, Flow, Reference)) else described(value)
+
+    # -------------------------------------------------------------- expressions
+
+    def _value(self, node: ast.Expr) -> Any:
+        match node:
+            case ast.Number():
+                return numbers.settled(node.value)
+            case ast.String():
+                return node.value
+            case ast.Name():
+                return self._name(node)
+            case ast.Member():
+                return self._member(node)
+            case ast.ListOf() | ast.TupleOf():
+                return tuple(map(self._value, node.items))
+            case ast.Call():
+                return self._call(node)
+            case ast.Pipeline():
+                return self._flow(node)
+            case ast.Prefix(operator="-"):
+                return self._calculated("-", ast.Number("0", span=node.span), node.operand, node)
+            case ast.Power():
+                return self._calculated("**", node.base, node.exponent, node)
+            case ast.Chain() if node.rest[0][0] not in ("and", "or"):
+                total = self._value(node.first)
+                for operator, operand in node.rest:
+                    total = self._arithmetic(operator, total, self._value(operand), node)
+                return total
+        self.report.add(WrongKind(node.span, f"`{node.span.text}`", "a setting"))
+        return UNKNOWN
+
+    def _name(self, node: ast.Name) -> Any:
+        if node.id in ("true", "false", "none"):
+            return {"true": True, "false": False, "none": None}[node.id]
+        if node.id in self.lets:
+            return self.lets[node.id]
+        value = self.module.names.get(node.id, NOTHING)
+        if isinstance(value, (int, Fraction, float, str)):
+            return value
+        return Reference((node.id,), node.span)
+
+    def _member(self, node: ast.Member) -> Any:
+        target = self._value(node.target)
+        if isinstance(target, Reference):
+            return Reference((*target.path, node.name), node.span)
+        self.report.add(WrongKind(node.span, f"`{node.span.text}`", "a setting"))
+        return UNKNOWN
+
+    def _call(self, node: ast.Call) -> Any:
+        if not isinstance(node.callee, ast.Name):
+            self.report.add(WrongKind(node.callee.span, f"`{node.callee.span.text}`", "a name"))
+            return UNKNOWN
+        arguments, keywords = [], {}
+        for argument in node.arguments:
+            value = self._value(argument.value)
+            if argument.name is None:
+                arguments.append(value)
+            else:
+                keywords[argument.name] = value
+        return Recipe(node.callee.id, tuple(arguments), keywords, node.span)
+
+    def _flow(self, node: ast.Pipeline) -> Any:
+        stages = []
+        for stage in node.stages:
+            recipe = self._value(stage.value)
+            if isinstance(recipe, Reference) and len(recipe.path) == 1:
+                recipe = Recipe(recipe.path[0], span=recipe.span)
+            if not isinstance(recipe, Recipe):
+                self.report.add(WrongKind(stage.value.span, f"`{stage.value.span.text}`",
+                                          "a transform or schedule"))
+                return UNKNOWN
+            condition = None if stage.condition is None else self._value(stage.condition)
+            stages.append(Stage(recipe, condition))
+        return Flow(self._value(node.head), tuple(stages), node.span)
+
+    def _calculated(self, operator: str, left: ast.Expr, right: ast.Expr, node: ast.Expr) -> Any:
+        return self._arithmetic(operator, self._value(left), self._value(right), node)
+
+    def _arithmetic(self, operator: str, left: Any, right: Any, node: ast.Expr) -> Any:
+        try:
+            return numbers.arithmetic(operator, left, right)
+        except numbers.Unworkable as reason:
+            self.report.add(BadOperation(node.span, operator, str(reason)))
+            return UNKNOWN

@@ -1,0 +1,187 @@
+"""What a name can stand for at compile time, beside numbers, texts, lists and sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from netdsl.ir.dim import Dim, Expr
+from netdsl.ir.graph import Initializer, Value
+from netdsl.language import ast
+from netdsl.layers.arguments import DType, is_number
+from netdsl.layers.initializers import InitializerRow
+from netdsl.layers.words import Word
+from netdsl.source import Source, Span
+
+
+class Unknown:
+    """The value of what failed: already reported, and silent wherever it goes."""
+
+    def __repr__(self) -> str:
+        return "unknown"
+
+
+UNKNOWN = Unknown()
+
+
+@dataclass(eq=False)
+class Module:
+    """A file with its declarations by name. `names` holds lets, layers, models, imports."""
+
+    source: Source
+    file: ast.File
+    names: dict[str, Any] = field(default_factory=dict)
+    trains: list[ast.TrainDeclaration] = field(default_factory=list)
+
+    @cached_property
+    def models(self) -> dict[str, ModelDefinition]:
+        return {n: d for n, d in self.names.items() if isinstance(d, ModelDefinition)}
+
+
+@dataclass(eq=False)
+class LayerDefinition:
+    """A `layer` of a file."""
+
+    declaration: ast.LayerDeclaration
+    module: Module
+
+    @property
+    def name(self) -> str:
+        return self.declaration.name.id
+
+
+@dataclass(eq=False)
+class ModelDefinition:
+    """A `model` of a file; a preset refers to the model it fills in through `base`."""
+
+    name: str
+    declaration: ast.ModelDeclaration | ast.Preset
+    module: Module
+
+    @property
+    def span(self) -> Span:
+        return self.declaration.name.span
+
+
+@dataclass(eq=False)
+class Instance:
+    """A layer with its attributes, ready to be applied; owns its parameters by `path`.
+
+    `creates` is False for an instance inside a layer that is being applied again: what it needs
+    was made the first time. `variables` names what the first application used; `failed` tells
+    that it went wrong, so that later ones are silent.
+    """
+
+    definition: LayerDefinition | Word
+    attributes: dict[str, Any]
+    path: str
+    span: Span
+    creates: bool = True
+    uses: int = 0
+    variables: frozenset[str] = frozenset()
+    failed: bool = False
+
+    @property
+    def kind(self) -> str:
+        return self.definition.name
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A label path that leads to instances and parameters and is neither: `encoder.stage`."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A quotient of sizes that is not settled: `H / 2` before floor or ceil."""
+
+    numerator: Dim
+    denominator: Dim
+
+    def __str__(self) -> str:
+        return f"({self.numerator}) / ({self.denominator})"
+
+
+MOST_SHOWN = 12  # items of a list in a message
+
+
+def show(value: Any, depth: int = 3) -> str:
+    """A compile-time value as the language writes it, long and deep lists cut short."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return "none"
+        case Fraction():
+            return _fraction(value)
+        case list() | tuple():
+            opening, closing = "[]" if isinstance(value, list) else "()"
+            items = [show(item, depth - 1) for item in value[:MOST_SHOWN]] if depth else ["…"]
+            items += ["…"] if depth and len(value) > MOST_SHOWN else []
+            return opening + ", ".join(items) + closing
+        case range():
+            return f"{value.start}..{value.stop}"
+        case str():
+            return f'"{value}"'
+        case Value():
+            return str(value.type)
+        case Word() | LayerDefinition() | ModelDefinition() | DType() | InitializerRow():
+            return value.name
+        case Initializer():
+            return f"{value.name}({', '.join(map(repr, value.arguments))})"
+        case Instance():
+            return f"{value.kind}{{…}}"
+        case Module():
+            return "an imported file"
+    return str(value)
+
+
+def _fraction(value: Fraction) -> str:
+    """As a decimal where that is exact: 0.1, but 1/3."""
+    try:
+        decimal = repr(float(value))
+    except OverflowError:
+        return str(value)
+    return decimal if Fraction(decimal) == value else str(value)
+
+
+def described(value: Any) -> str:
+    """What kind of thing a value is, for a message."""
+    match value:
+        case bool():
+            return f"`{show(value)}`"
+        case None:
+            return "`none`"
+        case Value():
+            return f"a tensor {value.type}"
+        case Word(owns=True) | LayerDefinition():
+            return f"the layer `{value.name}`"
+        case Word() | InitializerRow():
+            return f"the function `{value.name}`"
+        case Instance():
+            return f"an instance of `{value.kind}`"
+        case ModelDefinition():
+            return f"the model `{value.name}`"
+        case Module():
+            return "an imported file"
+        case Place():
+            return f"`{value.path}`"
+        case DType():
+            return f"the dtype `{value.name}`"
+        case str():
+            return f"the text {show(value)}"
+        case list():
+            return f"a list of {len(value)}"
+        case tuple():
+            return f"a tuple of {len(value)}"
+        case range():
+            return f"the range {show(value)}"
+        case Expr() | Ratio():
+            return f"the size {value}"
+        case Initializer():
+            return f"the initialiser `{value.name}`"
+    return f"the number {show(value)}" if is_number(value) else "this value"

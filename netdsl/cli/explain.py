@@ -1,0 +1,57 @@
+"""`netdsl explain`: pages about messages and words."""
+
+from __future__ import annotations
+
+import click
+
+from netdsl.cli.pages import Page, all_pages
+from netdsl.cli.terminal import show
+from netdsl.cli.verb import Verb
+from netdsl.diagnostics.suggest import did_you_mean
+
+EXAMPLES = """\b
+Examples:
+  netdsl explain N301          an error
+  netdsl explain conv          a layer
+  netdsl explain sgd           an optimiser
+  netdsl explain               everything that has a page
+"""
+
+
+@click.command(cls=Verb, epilog=EXAMPLES)
+@click.argument("word", metavar="[CODE|WORD]", required=False)
+def command(word: str | None) -> None:
+    """Explain an error code or a word of the language.
+
+    Words are layers, functions, initialisers, keywords, data sources, transforms, optimisers and
+    schedules. Without one, everything that has a page is listed.
+    """
+    pages = list(all_pages())
+    if word is None:
+        show(contents(pages))
+        return
+    found = [page for page in pages if page.word.lower() == word.lower()]
+    if not found:
+        hint = did_you_mean(word, [page.word for page in pages])
+        known = "`netdsl explain` lists what there is"
+        raise click.UsageError(f"nothing is called `{word}`; {hint or known}")
+    show("\n\n".join(map(page_text, found)))
+
+
+def page_text(page: Page) -> str:
+    if page.is_problem:
+        head = f"{page.sort}[{page.word}]: {page.title}"
+    else:
+        head = f"{page.title}    ({page.sort})"
+    return f"{head}\n\n{page.text}".rstrip()
+
+
+def contents(pages: list[Page]) -> str:
+    """The titles, sort by sort."""
+    sorts: dict[str, list[str]] = {}
+    for page in pages:
+        if page.is_problem:
+            sorts.setdefault("messages", []).append(f"  {page.word}  {page.title}")
+        else:
+            sorts.setdefault(f"{page.sort}s", []).append(f"  {page.title}")
+    return "\n\n".join("\n".join((sort, *lines)) for sort, lines in sorts.items())

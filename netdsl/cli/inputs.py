@@ -1,0 +1,134 @@
+"""Files given to `netdsl predict` as inputs of a network: images, arrays, archives of arrays.
+
+The fields of a file go through the validating transforms of the training program's feeds, as the
+rows of a data set do.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from netdsl.data.dataset import Field
+from netdsl.data.feeds import Pipe, bind_feeds, misfit
+from netdsl.data.files import LARGEST, ordinary
+from netdsl.data.npz import read_npz
+from netdsl.diagnostics import Refused, Report
+from netdsl.diagnostics.commands import InputDoesNotFit, TakesSeveralInputs, UnreadableInput
+from netdsl.ir.graph import Graph
+from netdsl.ir.program import TrainProgram
+from netdsl.ir.tensor import TensorType
+
+IMAGES = (".png", ".jpg", ".jpeg")
+GREY, COLOR = 1, 3  # channels
+EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+SUFFIXES = f"{', '.join(IMAGES)}, .npy or .npz"
+
+
+class Inputs:
+    """What the inference graph `graph` of a model is fed with from files."""
+
+    def __init__(self, graph: Graph, program: TrainProgram | None):
+        report = Report()
+        feeds = () if program is None else program.feeds
+        needed = [feed for feed in feeds if set(feed.inputs) & set(graph.inputs)]
+        pipes = bind_feeds(graph, needed, report)
+        report.stop_on_errors()
+        self._graph = graph
+        self._pipes: list[Pipe] = list(pipes.values())
+
+    def read(self, file: str) -> dict[str, np.ndarray]:
+        """The inputs by name, one row for each example in the file. Raises Refused."""
+        arrays = self._arrays(file)
+        made = {}
+        for pipe in self._pipes:
+            type = self._graph.inputs[pipe.input].type
+            field = field_of(file, pipe.input, type, arrays[pipe.input])
+            reason = misfit(pipe, field.type, type)
+            if reason is not None:
+                raise Refused(InputDoesNotFit(file, pipe.input, str(type), reason))
+            made[pipe.input] = pipe.make(field, slice(None), type.numpy_dtype, "validating")
+        return made
+
+    def _arrays(self, file: str) -> Mapping[str, np.ndarray]:
+        """The raw array for each input. Raises Refused."""
+        path = Path(file)
+        suffix = path.suffix.lower()
+        if suffix == ".npz":
+            return self._from_archive(file, read_npz(path))
+        if len(self._pipes) != 1:
+            raise Refused(TakesSeveralInputs(file, tuple(pipe.input for pipe in self._pipes)))
+        only = self._pipes[0].input
+        if suffix in IMAGES:
+            return {only: read_image(path, self._graph.inputs[only].type)}
+        if suffix == ".npy":
+            return {only: read_npy(path)}
+        raise Refused(UnreadableInput(file, f"its name ends in none of {SUFFIXES}"))
+
+    def _from_archive(
+        self, file: str, arrays: Mapping[str, np.ndarray]
+    ) -> Mapping[str, np.ndarray]:
+        """By the name of the input, or of the field that feeds it."""
+        found = {}
+        for pipe in self._pipes:
+            name = pipe.input if pipe.input in arrays else pipe.field
+            if name not in arrays:
+                type = str(self._graph.inputs[pipe.input].type)
+                reason = f"it has no array `{name}`, only {', '.join(arrays) or 'nothing'}"
+                raise Refused(InputDoesNotFit(file, pipe.input, type, reason))
+            found[pipe.input] = arrays[name]
+        return found
+
+
+def field_of(file: str, input: str, type: TensorType, array: np.ndarray) -> Field:
+    """An array as rows: one example gets an axis for the batch. Bytes of images count as 0 … 1,
+    as in the data sources. Raises Refused."""
+    if array.ndim == type.rank - 1:
+        array = array[None]
+    if array.ndim != type.rank or not array.size:
+        reason = f"it has the shape {list(array.shape)}"
+        raise Refused(InputDoesNotFit(file, input, str(type), reason))
+    is_image = array.dtype == np.uint8 and array.ndim > 1 and type.is_float
+    return Field(array, unit=255 if is_image else 1, origin=file)
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """The numbers of a `.npy` file, mapped so that none is read before it is needed and none that
+    the header only claims. Raises Refused."""
+    try:
+        array = np.load(ordinary(path), mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise Refused(UnreadableInput(str(path), f"it is no .npy file of numbers ({error})")) from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
+        raise Refused(UnreadableInput(str(path), "it is no .npy file of numbers"))
+    if array.nbytes > LARGEST:
+        raise Refused(UnreadableInput(str(path), f"it holds more than {LARGEST:,} bytes"))
+    return array
+
+
+def read_image(path: Path, type: TensorType) -> np.ndarray:
+    """A PNG or JPEG as uint8 [C, H, W], grey or colour as the input declares, turned upright.
+    Raises Refused for what is damaged, larger than Pillow takes for safe, or of 16 bits."""
+    from PIL import Image, ImageOps
+
+    channels = type.shape[1] if type.rank == 4 else None
+    if channels not in (GREY, COLOR):
+        reason = "an image has 1 or 3 channels, as [B, 1, H, W] or [B, 3, H, W]"
+        raise Refused(InputDoesNotFit(str(path), "image", str(type), reason))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(ordinary(path), formats=("PNG", "JPEG")) as image:
+                if image.mode not in EIGHT_BIT_MODES:
+                    reason = f"its pixels are of the kind {image.mode}, not of 8 bits a channel"
+                    raise Refused(UnreadableInput(str(path), reason))
+                upright = ImageOps.exif_transpose(image)
+                pixels = np.asarray(upright.convert("L" if channels == GREY else "RGB"))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise Refused(UnreadableInput(str(path), f"it is too large ({error})")) from None
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise Refused(UnreadableInput(str(path), f"it is no sound PNG or JPEG ({error})")) from None
+    return pixels[None] if channels == GREY else np.moveaxis(pixels, 2, 0)

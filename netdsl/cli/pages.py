@@ -1,0 +1,132 @@
+"""The pages of `netdsl explain`, taken from the docstrings of what they explain."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, fields
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, get_type_hints
+
+import netdsl.diagnostics
+from netdsl.data.source import Source
+from netdsl.data.sources import SOURCES
+from netdsl.data.transforms import TRANSFORMS
+from netdsl.diagnostics import Problem
+from netdsl.ir.graph import Initializer
+from netdsl.language.words import BELONGS, FORMS
+from netdsl.layers import WORDS
+from netdsl.layers.arguments import DType
+from netdsl.layers.initializers import INITIALIZERS, InitializerRow
+from netdsl.layers.words import REQUIRED, Word
+from netdsl.registry import kind_of, show
+from netdsl.training.optimizers import OPTIMIZERS
+from netdsl.training.schedules import SCHEDULES
+
+TABLES = (SOURCES, TRANSFORMS, OPTIMIZERS, SCHEDULES)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One thing explained. `sort` says what it is: "error", "layer", "transform"; `title` is how
+    it is written, with its arguments, or for an error what went wrong."""
+
+    word: str
+    sort: str
+    title: str
+    text: str
+
+    @property
+    def is_problem(self) -> bool:
+        return self.sort in ("error", "warning", "note")
+
+
+def all_pages() -> Iterator[Page]:
+    """Every page, errors last."""
+    for word in WORDS.values():
+        yield word_page(word)
+    for row in INITIALIZERS.values():
+        yield initializer_page(row)
+    for table in TABLES:
+        for name, row in table.rows.items():
+            yield row_page(table.sort, name, row)
+    for terminal, place in BELONGS.items():
+        yield keyword_page(terminal.lower(), place, FORMS.get(terminal))
+    for problem in problems():
+        yield problem_page(problem)
+
+
+def problems() -> list[type[Problem]]:
+    """Every kind of problem, by its code."""
+    for module in iter_modules(netdsl.diagnostics.__path__, "netdsl.diagnostics."):
+        import_module(module.name)
+    found, open = [], [Problem]
+    while open:
+        kinds = open.pop().__subclasses__()
+        open += kinds
+        found += [kind for kind in kinds if "code" in vars(kind)]
+    return sorted(found, key=lambda kind: (kind.code, kind.__name__))
+
+
+def problem_page(problem: type[Problem]) -> Page:
+    title, _, text = inspect.getdoc(problem).partition("\n")
+    return Page(problem.code, problem.severity, title.rstrip("."), text.strip())
+
+
+def word_page(word: Word) -> Page:
+    operands = [
+        f"*{o.name}" if o.variadic else f"{o.name} = none" if o.optional else o.name
+        for o in word.operands
+    ]
+    given = [(a.name, a.kind.expected, a.default is REQUIRED, a.default) for a in word.attributes]
+    attributes = [written(name, needed, default) for name, _, needed, default in given]
+    if word.owns:
+        title = f"{word.name}{{{', '.join(attributes)}}}({', '.join(operands)})"
+    else:
+        title = f"{word.name}({', '.join((*operands, *attributes))})"
+    rows = arguments([(name, expected) for name, expected, *_ in given])
+    return Page(word.name, "layer" if word.owns else "function", title, below(word.doc, rows))
+
+
+def initializer_page(row: InitializerRow) -> Page:
+    given = ", ".join(f"{name} = {value:g}" for name, value in row.parameters.items())
+    return Page(row.name, "initialiser", f"{row.name}({given})" if given else row.name, row.doc)
+
+
+def row_page(sort: str, name: str, row: type) -> Page:
+    kinds = get_type_hints(row, include_extras=True)
+    in_order = sorted(fields(row), key=lambda field: field.kw_only)
+    given = [(f.name, kind_of(kinds[f.name]).expected, f.default) for f in in_order]
+    settings = [written(name, default is MISSING, default) for name, _, default in given]
+    shared = inspect.getdoc(Source) if issubclass(row, Source) else ""
+    rows = arguments([(name, expected) for name, expected, _ in given])
+    return Page(name, sort, f"{name}({', '.join(settings)})",
+                below(inspect.getdoc(row), rows, shared))
+
+
+def keyword_page(word: str, place: str, form: str | None) -> Page:
+    return Page(word, "keyword", word, below(f"{place}.", f"    {form}" if form else ""))
+
+
+def arguments(named: list[tuple[str, str]]) -> str:
+    """A line for each argument: its name and what it may be."""
+    width = max((len(name) for name, _ in named), default=0)
+    return "\n".join(f"    {name:{width}}  {expected}" for name, expected in named)
+
+
+def below(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
+
+
+def written(name: str, is_needed: bool, default: Any) -> str:
+    return name if is_needed else f"{name} = {value_text(default)}"
+
+
+def value_text(value: Any) -> str:
+    """A default as the language writes it."""
+    if isinstance(value, (Initializer, DType)):
+        return value.name
+    if isinstance(value, float):
+        return f"{value:g}"
+    return show(value)

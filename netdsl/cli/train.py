@@ -1,0 +1,101 @@
+"""`netdsl train`: weights from data, by the program in the file."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from netdsl.cli import options
+from netdsl.cli.opening import open_model, read_data, read_weights
+from netdsl.cli.progress import progress
+from netdsl.cli.terminal import look, show
+from netdsl.cli.verb import Verb
+from netdsl.compiler import split_target
+from netdsl.diagnostics import Refused
+from netdsl.diagnostics.commands import NoTrainingProgram
+from netdsl.training import History, fit
+from netdsl.views.curves import curves_text
+
+RUNS = Path("runs")
+EXAMPLES = """\b
+Examples:
+  netdsl train models/digits.net
+  netdsl train models/fashion_resnet.net --data fashion_mnist:data/fashion-mnist --out runs/fashion
+  netdsl train models/digits.net --epochs 30 --set batch=64 --set lr=1e-3 --seed 7
+  netdsl train models/digits.net --out runs/digits --resume
+"""
+
+
+@click.command(cls=Verb, epilog=EXAMPLES)
+@options.target
+@options.attributes
+@options.data
+@click.option("--epochs", type=click.IntRange(min=1), metavar="N",
+              help="Train so long. Default: as the file says.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
+              help="What weights, order and dropout are drawn from.")
+@click.option("--out", metavar="DIR", help="Where results go. Default: runs/MODEL, or the next "
+                                           "free runs/MODEL-2, ….")
+@click.option("--init", metavar="W", help="Begin with these weights instead of random ones.")
+@click.option("--resume", is_flag=True, help="Go on from what is saved in the folder.")
+@click.option("--set", "settings", type=options.Pair(), multiple=True, callback=options.as_dict,
+              help="Change the training program: --set batch=64, --set lr=0.2.")
+def command(
+    target: str, attributes: dict[str, str], data: str | None, epochs: int | None, seed: int,
+    out: str | None, init: str | None, resume: bool, settings: dict[str, str],
+) -> None:
+    """Train a network by the program in its file.
+
+    Every epoch is saved as a whole. After Ctrl-C, or worse, `--resume` goes on as if nothing had
+    happened.
+    """
+    model = open_model(target, attributes, settings)
+    if model.program is None:
+        raise Refused(NoTrainingProgram(split_target(target)[0], model.name))
+    folder = latest_run(model.name, fresh=not resume) if out is None else Path(out)
+    with progress() as observer:
+        history = fit(
+            model.graph, model.program, dataset=read_data(model, data), seed=seed, epochs=epochs,
+            weights=None if init is None else read_weights(model, init),
+            out=folder, resume=resume, observer=observer,
+        )
+    again = [target, *(f"-D{name}={value}" for name, value in attributes.items())]
+    show(conclusion(history, folder))
+    show(next_steps(best_weights(history, folder), again, [] if data is None else ["--data", data]))
+
+
+def latest_run(model: str, fresh: bool) -> Path:
+    """The last of runs/MODEL, runs/MODEL-2, …; `fresh`: the first that does not exist."""
+    folder, number = RUNS / model, 1
+    while True:
+        following = RUNS / f"{model}-{number + 1}"
+        if not (folder if fresh else following).exists():
+            return folder
+        folder, number = following, number + 1
+
+
+def best_weights(history: History, folder: Path) -> Path:
+    """The weights of the best epoch, or the last ones where none is known to be better."""
+    return folder / ("weights.safetensors" if history.best is None else "best.safetensors")
+
+
+def conclusion(history: History, folder: Path) -> str:
+    """The curves, which epoch was best, and where everything lies."""
+    lines = []
+    if len(history.epochs) > 1:
+        lines += ["", curves_text(history, **look()), ""]
+    if history.best is not None:
+        value = history.epochs[history.best - 1].validation[history.judge]
+        lines.append(f"best {history.judge}: {value:.4f}, after epoch {history.best}")
+    files = ", ".join(sorted(path.name for path in folder.iterdir()))
+    return "\n".join([*lines, f"saved in {folder}: {files}"])
+
+
+def next_steps(weights: Path, model: list[str], data: list[str]) -> str:
+    """The commands to go on with."""
+    evaluate = ["netdsl", "evaluate", *model, *data, "--weights", str(weights)]
+    onnx = str(weights.with_name("model.onnx"))
+    export = ["netdsl", "compile", *model, "--weights", str(weights), "-o", onnx]
+    return "\n".join(("", "next:", f"  {shlex.join(evaluate)}", f"  {shlex.join(export)}"))

@@ -1,0 +1,286 @@
+"""Problems of compile-time evaluation, from arguments to bounds: codes N2xx and N701."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netdsl.diagnostics import Diagnostic, Mark, Problem
+from netdsl.diagnostics.names import listed
+from netdsl.diagnostics.suggest import did_you_mean
+from netdsl.source import Span
+
+
+@dataclass(frozen=True)
+class UnknownArgument(Problem):
+    """An argument that the layer or function does not have.
+
+        x -> conv{64, kernel = 3}     # the attribute is called `k`
+
+    `netdsl explain conv` lists the attributes of a word of the language.
+    """
+
+    code = "N202"
+    span: Span
+    of: str
+    name: str
+    known: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        has = f"it has {listed(self.known)}" if self.known else "it has none"
+        return self.say(f"`{self.of}` has no argument `{self.name}`", self.span, notes=[has],
+                        suggestion=did_you_mean(self.name, self.known))
+
+
+@dataclass(frozen=True)
+class MissingArgument(Problem):
+    """An argument without a default was not given.
+
+        layer ConvBN{c, k = 3}(x) { … }
+        y = ConvBN{k = 5}(x)          # `c` has no default: ConvBN{64, k = 5}
+    """
+
+    code = "N203"
+    span: Span
+    of: str
+    name: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"`{self.of}` needs `{self.name}`", self.span,
+                        suggestion=f"give it: `{self.name} = …`")
+
+
+@dataclass(frozen=True)
+class TooManyArguments(Problem):
+    """More arguments in a row than the layer or function takes, or one given twice.
+
+        x -> linear{10, true, 3}      # linear has c, bias, init
+    """
+
+    code = "N204"
+    span: Span
+    of: str
+    takes: tuple[str, ...]
+    way: str | None = None
+
+    def describe(self) -> Diagnostic:
+        takes = [f"it takes {listed(self.takes)}"] if self.takes else []
+        return self.say(f"`{self.of}` has no place for this argument", self.span, notes=takes,
+                        suggestion=self.way)
+
+
+@dataclass(frozen=True)
+class BadValue(Problem):
+    """An argument has a value that it cannot take.
+
+        x -> conv{64, k = 0}          # `k` must be a whole number of at least 1
+        x -> conv{100 / 3}            # sizes are exact: 33.33… is not a whole number
+    """
+
+    code = "N205"
+    span: Span
+    of: str
+    name: str
+    value: str
+    reason: str
+    expected: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"`{self.name}` of `{self.of}` must be {self.expected}",
+                        Mark(self.span, f"{self.value} {self.reason}"))
+
+
+@dataclass(frozen=True)
+class BracesMissing(Problem):
+    """A layer is constructed with braces before it is applied.
+
+    `{}` is compile time: it makes an instance, which owns its parameters. `()` is run time: it
+    applies the instance to tensors.
+
+        conv(64, k = 3)(x)            # wrong
+        conv{64, k = 3}(x)            # right
+        x -> conv{64, k = 3}          # the same
+    """
+
+    code = "N206"
+    span: Span
+    name: str
+    example: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(
+            f"`{self.name}` is a layer: construct it with braces before it is applied", self.span,
+            notes=["`{}` makes an instance and owns parameters, `()` applies it to tensors"],
+            suggestion=f"`{self.example}`",
+        )
+
+
+@dataclass(frozen=True)
+class ParenthesesMissing(Problem):
+    """A plain function takes its arguments in parentheses.
+
+    Only what owns parameters is constructed with braces.
+
+        x -> maxpool{2}               # wrong
+        x -> maxpool(2)               # right
+    """
+
+    code = "N207"
+    span: Span
+    name: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"`{self.name}` is a plain function: its arguments go in parentheses",
+                        self.span, suggestion=f"`{self.name}(…)`")
+
+
+@dataclass(frozen=True)
+class NotApplicable(Problem):
+    """Something is applied that is neither an instance nor a function.
+
+        n = 3
+        y = n(x)                      # a number cannot be applied
+    """
+
+    code = "N208"
+    span: Span
+    what: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.what} cannot be applied", self.span)
+
+
+@dataclass(frozen=True)
+class WrongCount(Problem):
+    """Names on the left of `=` and values on the right do not pair up.
+
+        q, k = split3(x)              # three values, two names
+        q, k, _ = split3(x)           # `_` discards one
+    """
+
+    code = "N214"
+    span: Span
+    names: int
+    values: int
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.names} names for {self.values} values", self.span,
+                        suggestion="`_` discards a value")
+
+
+@dataclass(frozen=True)
+class NotCompileTime(Problem):
+    """A condition or count depends on numbers that exist only when the network runs.
+
+    `if`, `when` and `for` are settled at compile time. What depends on a tensor's elements is
+    written with `where(condition, a, b)`; what depends on a free dimension, such as the batch,
+    cannot be decided before the data are there.
+    """
+
+    code = "N215"
+    span: Span
+    what: str
+    is_tensor: bool
+
+    def describe(self) -> Diagnostic:
+        way = ("`where(condition, a, b)` chooses element by element" if self.is_tensor
+               else "fix the size in the input's declaration")
+        return self.say(f"{self.what} is not known at compile time", self.span, suggestion=way)
+
+
+@dataclass(frozen=True)
+class WrongKind(Problem):
+    """A value of one kind stands where another is needed.
+
+        for (i in 3) { … }            # a range or list is needed: 0..3
+        x = conv{3} + 1               # an instance is not a tensor: apply it first
+    """
+
+    code = "N216"
+    span: Span
+    what: str
+    needed: str
+    way: str | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.needed} is needed here, not {self.what}", self.span,
+                        suggestion=self.way)
+
+
+@dataclass(frozen=True)
+class AssertionFailed(Problem):
+    """An `assert` of the file does not hold for these attributes and sizes.
+
+    The message is the author's; the values in it are those of this instance.
+    """
+
+    code = "N217"
+    span: Span
+    message: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(self.message, self.span)
+
+
+@dataclass(frozen=True)
+class BadOperation(Problem):
+    """An operator between values that it does not join.
+
+        "a" + 1                       # a text and a number
+        1 / 0                         # division by zero
+    """
+
+    code = "N218"
+    span: Span
+    operator: str
+    reason: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"`{self.operator}` does not work here: {self.reason}", self.span)
+
+
+@dataclass(frozen=True)
+class BadIndex(Problem):
+    """An index outside of a list or tensor, or of the wrong form.
+
+        xs[3]                         # of a list of three: 0, 1, 2
+        x[_, 0]                       # a tensor: `_` keeps an axis, a number drops it, a..b cuts
+    """
+
+    code = "N225"
+    span: Span
+    reason: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(self.reason, self.span)
+
+
+@dataclass(frozen=True)
+class NotYet(Problem):
+    """The language has it, this version does not build it yet.
+
+    The file is well-formed; what it says here comes with a later version of netdsl.
+    """
+
+    code = "N290"
+    span: Span
+    what: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.what} is not supported by this version of netdsl", self.span)
+
+
+@dataclass(frozen=True)
+class TooMuch(Problem):
+    """The file asks for more than the compiler is willing to build.
+
+    Loops, nesting and the number of operations are bounded, so that any file can be checked
+    safely; networks of this size are far beyond what can be run.
+    """
+
+    code = "N701"
+    span: Span
+    what: str
+    limit: int
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.what}: more than {self.limit:,}", self.span)
