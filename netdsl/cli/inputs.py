@@ -22,6 +22,7 @@ from netdsl.ir.graph import Graph
 from netdsl.ir.program import TrainProgram
 from netdsl.ir.tensor import TensorType
 
+VALIDATING = "validating"
 IMAGES = (".png", ".jpg", ".jpeg")
 GREY, COLOR = 1, 3  # channels
 EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -47,10 +48,10 @@ class Inputs:
         for pipe in self._pipes:
             type = self._graph.inputs[pipe.input].type
             field = field_of(file, pipe.input, type, arrays[pipe.input])
-            reason = misfit(pipe, field.type, type)
+            reason = misfit(pipe, field.type, type, (VALIDATING,))
             if reason is not None:
                 raise Refused(InputDoesNotFit(file, pipe.input, str(type), reason))
-            made[pipe.input] = pipe.make(field, slice(None), type.numpy_dtype, "validating")
+            made[pipe.input] = pipe.make(field, slice(None), type.numpy_dtype, VALIDATING)
         return made
 
     def _arrays(self, file: str) -> Mapping[str, np.ndarray]:

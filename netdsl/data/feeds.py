@@ -143,7 +143,9 @@ def check_feeds(
             report.add(UnknownField(pipe.span, pipe.field, tuple(types)))
 
 
-def misfit(pipe: Pipe, field: FieldType, input: TensorType) -> str | None:
+def misfit(
+    pipe: Pipe, field: FieldType, input: TensorType, phases: tuple[str, ...] = PHASES
+) -> str | None:
     """Why the rows of a field, once through the pipe, cannot be the input; None when they can."""
     if not input.shape:
         return "the input is a single number, and a field has one for each row"
@@ -155,11 +157,13 @@ def misfit(pipe: Pipe, field: FieldType, input: TensorType) -> str | None:
     wanted, given = input.numpy_dtype.kind, field.dtype.kind
     if wanted != given and not (wanted == "f" and given in "ui") and {wanted, given} != {"u", "i"}:
         return f"{field.dtype} does not become {input.dtype}"
-    return _shape_misfit(pipe, field.shape, input)
+    return _shape_misfit(pipe, field.shape, input, phases)
 
 
-def _shape_misfit(pipe: Pipe, row: RowShape, input: TensorType) -> str | None:
-    for phase in PHASES:
+def _shape_misfit(
+    pipe: Pipe, row: RowShape, input: TensorType, phases: tuple[str, ...]
+) -> str | None:
+    for phase in phases:
         made = row
         for stage in pipe.stages:
             if stage.phase not in (None, phase):
@@ -175,5 +179,6 @@ def _shape_misfit(pipe: Pipe, row: RowShape, input: TensorType) -> str | None:
         )
         if not agree:
             have = show_shape(tuple("?" if size is None else size for size in made))
-            return f"its rows are {have} when {phase}, not {show_shape(sizes)}"
+            when = f" when {phase}" if len(phases) > 1 else ""
+            return f"its rows are {have}{when}, not {show_shape(sizes)}"
     return None

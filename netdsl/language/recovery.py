@@ -85,13 +85,16 @@ class _Recovery:
 
     def run(self) -> list[Problem]:
         position = silent = 0
+        last: type[Problem] | None = None
         self._begin_here(position)
         for _ in range(_MOST_TRIES):
             failed = self._read_from(position)
             if failed is None or len(self._told) == MOST_PROBLEMS:
                 break
             mistake = mistakes.find(self._place(failed))
-            follows = failed <= self._calm or mistake.vague and self._is_shaken(failed)
+            again = failed <= self._calm and type(mistake.problem) is last
+            follows = again or mistake.vague and self._is_shaken(failed)
+            last = type(mistake.problem)
             mends = mistake.edits and not follows
             if not follows and not self._tell(mistake.problem):
                 silent += 1

@@ -146,6 +146,9 @@ class Transform:
         otherwise = other.items if isinstance(other, Several) else other and (other,)
         return ast.If(_word(label), condition, block.items, otherwise, span=self._over(parts))
 
+    def else_if(self, parts: Parts) -> ast.If:
+        return self.if_([None, None, *parts])
+
     def input(self, parts: Parts) -> ast.Input:
         _, name, _, count, _, _, type, _, range = parts
         return ast.Input(name, count, type, range, span=self._over(parts))

@@ -149,6 +149,8 @@ def expectations(types: Iterable[str]) -> tuple[str, ...]:
         left -= NAMES | {"INT"} | (KEYWORDS if KEYWORDS <= left else set())
     if phrases:
         left -= {END, "NET"}
+    if left > {"COLON"}:  # a label is possible in most places, and seldom what is missing
+        left -= {"COLON"}
     closing = sorted(left & CLOSING)
     signs = (terminal(type) for type in [*sorted(left - CLOSING), *closing])
     return (*phrases, *signs) or ("something else",)

@@ -42,8 +42,8 @@ class Session:
     def run(
         self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
     ) -> dict[str, np.ndarray]:
-        """The outputs by name, all of them when none is asked for. Raises Refused (N807) for inputs
-        that do not fit and for whatever fails inside the runtime."""
+        """The outputs by name, all of them when none is asked for. Raises Refused (N807) for
+        inputs that do not fit and for whatever fails inside the runtime."""
         wanted = list(outputs or self.outputs)
         fed = {name: np.asarray(array) for name, array in inputs.items()}
         try:
