@@ -77,11 +77,11 @@ def build(
 
     Raises Refused with everything in `report` when any of it is an error.
     """
-    from netdsl.training.check import check_program
-
     graph = build_model(definition, report, dict(attributes or {}))
     program = program_of(module, definition, report, settings)
     if graph is not None and program is not None:
+        from netdsl.training.check import check_program
+
         for problem in check_program(graph, program):
             report.add(problem)
     report.stop_on_errors()

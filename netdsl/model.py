@@ -263,7 +263,10 @@ class Model:
         """
         from netdsl.backends.onnx import export
 
-        return export(slice_of(self.graph, "infer"), self._fitting(weights), path, **options)
+        arrays = self._fitting(weights)
+        declared = {name: array.astype(self.graph.variables[name].type.numpy_dtype, copy=False)
+                    for name, array in arrays.items()}
+        return export(slice_of(self.graph, "infer"), declared, path, **options)
 
 
 __all__ = ["Model", "Refused", "load"]

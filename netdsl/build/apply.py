@@ -9,7 +9,7 @@ import numpy as np
 
 from netdsl.build import numbers
 from netdsl.build.builder import Builder, BuildSite
-from netdsl.build.construct import Given, Label, bind, word_attributes
+from netdsl.build.construct import Given, Label, bind, word_attributes, written
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.labels import Labels, join
 from netdsl.build.signature import match_operand, match_results
@@ -53,8 +53,11 @@ def apply(
     if isinstance(callee, Word) and not callee.owns:
         return _apply_function(b, frame, callee, given, label, span)
     if isinstance(callee, (Word, LayerDefinition)):
-        operands = ", ".join(show(g.value) for g in given if not isinstance(g.value, Value))
-        b.complain(BracesMissing, span, callee.name, f"{callee.name}{{{operands or '…'}}}(x)")
+        operands = [g for g in given if g.value is UNKNOWN or isinstance(g.value, Value)]
+        attributes = written([g for g in given if g not in operands]) or "…"
+        piped = any(g.span.end <= span.start for g in operands)
+        example = f"{callee.name}{{{attributes}}}" + ("" if piped else "(x)")
+        b.complain(BracesMissing, span, callee.name, example)
         return UNKNOWN
     b.complain(NotApplicable, span, described(callee))
     return UNKNOWN
@@ -74,7 +77,7 @@ def _apply_function(
         return UNKNOWN
     operands, rest = split
     names = tuple(attribute.name for attribute in word.attributes)
-    bound = bind(b, word.name, names, rest, span)
+    bound = bind(b, word.name, names, rest, tuple(operand.name for operand in word.operands))
     attributes = None if bound is None else word_attributes(b, word, bound, span)
     if attributes is None:
         return UNKNOWN
@@ -241,7 +244,7 @@ def _apply_layer(
     definition = instance.definition
     declaration = definition.declaration
     names = tuple(operand.name.id for operand in declaration.operands)
-    bound = bind(b, definition.name, names, given, span)
+    bound = bind(b, definition.name, names, given)
     if bound is None:
         return UNKNOWN
     frame = Frame(definition.module, Labels(instance.path), creates)
@@ -296,7 +299,7 @@ def _cast(b: Builder, frame: Frame, dtype: DType, given: list[Given], span: Span
 
 
 def _initializer(b: Builder, row: InitializerRow, given: list[Given], span: Span) -> Any:
-    bound = bind(b, row.name, tuple(row.parameters), given, span)
+    bound = bind(b, row.name, tuple(row.parameters), given)
     if bound is None or any(g.value is UNKNOWN for g in bound.values()):
         return UNKNOWN
     arguments = dict(row.parameters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import Formatter
 from typing import Any
 
@@ -127,9 +127,10 @@ def _for(b: Builder, node: ast.For, frame: Frame) -> None:
         return
     b.count_turns(len(items), node.iterable.span)
     if node.label is not None and frame.creates and frame.labels.loop != "unlabelled":
-        taken = frame.labels.use(node.label, node.span)
+        start = node.span.start
+        taken = frame.labels.use(node.label, replace(node.span, end=start + len(node.label)))
         if taken is not None:
-            b.add(taken)
+            b.dispute(join(frame.labels.path, node.label), taken)
     for i, item in enumerate(items):
         turn = frame.turn(frame.labels.turn(node.label, i))
         _bind_turn(b, node, turn, i, item)
@@ -216,7 +217,7 @@ def _parameter(b: Builder, node: ast.Declared, frame: Frame, type: TensorType, i
         return UNKNOWN
     taken = frame.labels.use(name, span)
     if taken is not None and frame.creates:
-        b.add(taken)
+        b.dispute(join(frame.labels.path, name), taken)
         return UNKNOWN
     try:
         return b.variable(join(frame.labels.path, name), "parameter", type, init, span,

@@ -20,11 +20,12 @@ from netdsl.ir.op import Op
 from netdsl.ir.tensor import TensorType, show_shape
 from netdsl.layers.arguments import BadArgument
 from netdsl.ops.random import KEY
+from netdsl.rewrite.rebuild import prefixes
 from netdsl.source import Span
 
 MOST_NODES = 500_000
 MOST_TURNS = 200_000  # of all loops together
-MOST_STEPS = 5_000_000  # expressions evaluated
+MOST_STEPS = 1_000_000  # expressions evaluated
 MOST_NESTED = 100  # layers within layers
 MOST_ELEMENTS = 2**40  # of one tensor, free dimensions taken as 1
 MOST_PROBLEMS = 50  # errors told in one run
@@ -52,7 +53,8 @@ class Builder:
         self._used: list[set[str]] = [set()]  # variables asked for, by each instance of the trail
         self._streams: Counter[str] = Counter()
         self._said: set[tuple] = set()
-        self._errors = 0
+        self.errors = 0  # told so far
+        self._disputed: set[str] = set()  # paths that two want: told once
 
     # -------------------------------------------------------------- messages
 
@@ -64,14 +66,22 @@ class Builder:
 
     def add(self, problem: Problem) -> None:
         """Report a problem that was made elsewhere. Raises Refused when there are too many."""
+        marks = problem.describe().marks
+        here = marks[0].span.start if marks else None
         trail = tuple(
             f"in {self.name}.{instance.path}, made at {instance.span.place}"
-            for instance in reversed(self.trail[-3:])
+            for instance in reversed(self.trail[-3:]) if instance.span.start != here
         )
         self.report.add(replace(problem, trail=trail))
-        self._errors += problem.severity == "error"
-        if self._errors >= MOST_PROBLEMS:
+        self.errors += problem.severity == "error"
+        if self.errors >= MOST_PROBLEMS:
             self.report.stop_on_errors()
+
+    def dispute(self, path: str, problem: Problem) -> None:
+        """Report that the label behind a path cannot stand; its variables go without mention."""
+        if problem.severity == "error":
+            self._disputed.add(path)
+        self.add(problem)
 
     def stop(self, span: Span, what: str, limit: int) -> None:
         """Raise Refused: a bound is reached."""
@@ -137,7 +147,8 @@ class Builder:
                 raise BadArgument("reported")
             return self.current.get(name, known.value)
         if known is not None:
-            self.complain(DuplicateLabel, span, name, known.span)
+            if self._disputed.isdisjoint(prefixes(name)):
+                self.complain(DuplicateLabel, span, name, known.span)
             raise BadArgument("reported")
         if not creates:
             self.complain(ParametersChanged, span, name, "absent", show_shape(type.shape))

@@ -25,11 +25,13 @@ from netdsl.source import Span
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An argument as written, evaluated: `name` is None for one given by position."""
+    """An argument as written, evaluated: `name` is None for one given by position. `span` is that
+    of the value, `place` that of the whole argument."""
 
     name: str | None
     value: Any
     span: Span
+    place: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +45,31 @@ class Label:
 
 
 def bind(
-    b: Builder, of: str, names: tuple[str, ...], given: list[Given], span: Span
+    b: Builder, of: str, names: tuple[str, ...], given: list[Given], taken: tuple[str, ...] = ()
 ) -> dict[str, Given] | None:
-    """Arguments by name; None after reporting one that has no place."""
+    """Arguments by name; None after reporting one that has no place. `taken` are names that come
+    before these and have their argument."""
     bound: dict[str, Given] = {}
     places = iter(names)
     sound = True
     for argument in given:
         name = argument.name if argument.name is not None else next(places, None)
-        if name is None or name in bound:
-            b.complain(TooManyArguments, argument.span, of, names)
+        place = argument.place or argument.span
+        if name is None or name in bound or name in taken:
+            way = None if name is None else f"`{name}` is given already"
+            b.complain(TooManyArguments, place, of, (*taken, *names), way)
             sound = False
         elif name not in names:
-            b.complain(UnknownArgument, argument.span, of, name, names)
+            b.complain(UnknownArgument, place, of, name, names)
             sound = False
         else:
             bound[name] = argument
     return bound if sound else None
+
+
+def written(given: list[Given]) -> str:
+    """Arguments as the user wrote them."""
+    return ", ".join((g.place or g.span).text for g in given)
 
 
 def word_attributes(
@@ -102,7 +112,7 @@ def construct(
         return definition
     if isinstance(definition, Word) and not definition.owns:
         if given:
-            b.complain(ParenthesesMissing, span, definition.name)
+            b.complain(ParenthesesMissing, span, definition.name, written(given))
             return UNKNOWN
         return definition
     if not isinstance(definition, (Word, LayerDefinition)):
@@ -113,7 +123,7 @@ def construct(
         return UNKNOWN
     path, problem = frame.labels.claim(definition.name, label and label.text, span)
     if problem is not None and (frame.creates or frame.labels.loop == "none"):
-        b.add(problem)
+        b.dispute(path, problem)
     if frame.labels.loop == "none":
         return UNKNOWN
     attributes = _attributes(b, definition, given, span)
@@ -130,7 +140,7 @@ def _attributes(
 ) -> dict[str, Any] | None:
     if isinstance(definition, Word):
         names = tuple(attribute.name for attribute in definition.attributes)
-        bound = bind(b, definition.name, names, given, span)
+        bound = bind(b, definition.name, names, given)
         return None if bound is None else word_attributes(b, definition, bound, span)
     declared = definition.declaration.attributes
     return declared_attributes(b, definition.name, declared, definition.module, given, span)
@@ -142,7 +152,7 @@ def declared_attributes(b: Builder, of: str, declared, module, given: list[Given
     from netdsl.build.evaluate import evaluate
 
     names = tuple(attribute.name.id for attribute in declared)
-    bound = bind(b, of, names, given, span)
+    bound = bind(b, of, names, given)
     if bound is None:
         return None
     frame = Frame(module, Labels("", "none"), creates=False)

@@ -71,6 +71,8 @@ def _number(b, node: ast.Number, frame, label):
 
 
 def _name(b, node: ast.Name, frame, label):
+    if node.id == "_":
+        return _misplaced(b, node, frame, label)
     value = frame.find(node.id)
     if value is not NOTHING:
         return value
@@ -253,7 +255,7 @@ def _not_a_condition(b, node: ast.Expr, value: Any):
 
 def _arguments(b, arguments: tuple[ast.Argument, ...], frame) -> list[Given]:
     return [
-        Given(a.name, evaluate(b, a.value, frame), a.value.span) for a in arguments
+        Given(a.name, evaluate(b, a.value, frame), a.value.span, a.span) for a in arguments
     ]
 
 

@@ -8,7 +8,7 @@ from netdsl.build.builder import Builder
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.values import UNKNOWN, described
 from netdsl.diagnostics.evaluation import BadIndex
-from netdsl.ir.dim import Expr
+from netdsl.ir.dim import Expr, at_most
 from netdsl.ir.graph import Value
 from netdsl.ir.op import ShapeError
 from netdsl.ops.layout import reshape, slice_
@@ -59,6 +59,9 @@ def _tensor(b: Builder, frame: Frame, x: Value, items: list[Any], span: Span) ->
                 return UNKNOWN
             if isinstance(start, int) and start < 0:
                 b.complain(BadIndex, span, f"axis {axis}: an index is counted from 0")
+                return UNKNOWN
+            if not isinstance(item, tuple) and at_most(stop, x.shape[axis]) is False:
+                b.complain(BadIndex, span, f"axis {axis} of {x.type} has no element {item}")
                 return UNKNOWN
             if (start, stop) != (0, x.shape[axis]):
                 part = {"axis": axis, "start": start, "stop": stop}

@@ -25,7 +25,7 @@ from netdsl.diagnostics.names import (
     UnusedInput,
 )
 from netdsl.diagnostics.shapes import LossNotScalar, RandomInference
-from netdsl.ir.graph import Graph, Value
+from netdsl.ir.graph import Graph, Value, Variable
 from netdsl.ir.tensor import INTEGERS
 from netdsl.language import ast
 from netdsl.language.parser import parse
@@ -98,7 +98,8 @@ class Interface:
             b.complain(WrongKind, node.name.span, described(value), "a tensor")
             return
         if node.role != "output" and value.shape:
-            b.complain(LossNotScalar, node.value.span, node.role, name, str(value.type))
+            b.complain(LossNotScalar, node.value.span, node.role, name, str(value.type),
+                       value.type.is_float)
             return
         if node.role == "loss" and not value.type.is_float:
             b.complain(WrongKind, node.value.span, described(value), "a float tensor",
@@ -119,7 +120,7 @@ def build_model(
     root = lineage(definition)[-1]
     with deep_stack():
         attributes = _attributes(b, definition, root, overrides or {})
-        if attributes is None or report.has_errors:
+        if attributes is None:
             return None
         interface = Interface()
         frame = Frame(root.module, Labels(""), interface=interface, names=attributes)
@@ -130,8 +131,9 @@ def build_model(
         metrics=interface.metrics, updates=b.updates, names=b.named, key=b.key,
         layers=tuple(b.layers), ranges=interface.ranges,
     )
-    _examine(b, graph, interface, definition)
-    return None if report.has_errors else graph
+    if not b.errors and not interface.failed:
+        _examine(b, graph, interface, definition)
+    return None if b.errors or interface.failed else graph
 
 
 def lineage(definition: ModelDefinition) -> list[ModelDefinition]:
@@ -172,14 +174,14 @@ def _attributes(
         return None
     names = tuple(attribute.name.id for attribute in root.declaration.attributes)
     given = [_override(b, definition.module, *item) for item in overrides.items()]
-    chosen = bind(b, definition.name, names, given, root.declaration.name.span)
+    chosen = bind(b, definition.name, names, given)
     for preset in line[:-1]:
         frame = Frame(preset.module, Labels("", "none"), creates=False)
         own = [
-            Given(a.name, evaluate(b, a.value, frame), a.value.span)
+            Given(a.name, evaluate(b, a.value, frame), a.value.span, a.span)
             for a in getattr(preset.declaration.value, "arguments", ())
         ]
-        bound = bind(b, root.name, names, own, preset.declaration.value.span)
+        bound = bind(b, root.name, names, own)
         chosen = None if chosen is None or bound is None else {**bound, **chosen}
     if chosen is None:
         return None
@@ -226,10 +228,8 @@ def _examine(
 ) -> None:
     """What can only be said of the whole: unused inputs, instances, randomness."""
     for instance in b.instances.values():
-        if not instance.uses and not b.report.has_errors:
+        if not instance.uses:
             b.complain(NeverApplied, instance.span, instance.path)
-    if b.report.has_errors:
-        return
     if not graph.outputs and not graph.losses:
         b.complain(NothingAsked, definition.span, definition.name)
         return
@@ -244,14 +244,16 @@ def _examine(
 
 
 def _dead_parameters(b: Builder, graph: Graph) -> None:
-    """Warn of parameters that nothing needs, once for each layer that has some."""
+    """Warn of parameters that nothing needs: of a layer at once where all of its own are."""
     roots = (*graph.outputs.values(), *graph.losses.values())
     _, live = needed(graph.nodes, roots)
-    dead: dict[str, Span] = {}
+    owners: dict[str, list[Variable]] = {}
     for name, variable in graph.parameters.items():
-        if variable.value not in live:
-            owner = name.rpartition(".")[0]
-            path = owner if owner in b.instances else name
-            dead.setdefault(path, variable.span)
-    for path, span in dead.items():
-        b.complain(DeadParameters, span, path)
+        owners.setdefault(name.rpartition(".")[0], []).append(variable)
+    for owner, own in owners.items():
+        dead = [variable for variable in own if variable.value not in live]
+        if owner and len(dead) == len(own):
+            b.complain(DeadParameters, dead[0].span, f"the parameters of `{owner}`")
+            continue
+        for variable in dead:
+            b.complain(DeadParameters, variable.span, f"the parameter `{variable.name}`")

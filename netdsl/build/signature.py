@@ -48,6 +48,11 @@ def match_operand(
     return True
 
 
+def count_of(count: int, noun: str) -> str:
+    """1 value, 2 values."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
 def match_results(
     b: Builder, frame: Frame, layer: str, declaration: ast.LayerDeclaration, results: list
 ) -> bool:
@@ -59,7 +64,8 @@ def match_results(
     if len(results) != len(declaration.results):
         b.complain(
             ResultMismatch, results[0].span, declaration.results[0].span, layer,
-            f"{len(results)} values", f"{len(declaration.results)} are declared",
+            count_of(len(results), "value"),
+            f"{count_of(len(declaration.results), 'result')} declared",
         )
         return False
     for result, declared in zip(results, declaration.results):

@@ -78,6 +78,7 @@ class _Program:
 
     def build(self, declaration: ast.TrainDeclaration, model: str) -> TrainProgram | None:
         settings: dict[str, Setting] = {}
+        names: dict[str, Span] = {}
         spans: dict[str, Span] = {}
         feeds, steps, freeze = [], [], []
         alone: list[ast.Minimize] = []
@@ -87,9 +88,9 @@ class _Program:
                     self.lets[node.name.id] = self._value(self._override(node.name.id, node.value))
                 case ast.Setting():
                     name = node.name.id
-                    if name in spans:
-                        self.report.add(Redeclared(node.name.span, name, spans[name]))
-                    spans[name] = node.span
+                    if name in names:
+                        self.report.add(Redeclared(node.name.span, name, names[name]))
+                    names[name], spans[name] = node.name.span, node.span
                     settings[name] = self._value(self._override(name, node.value))
                 case ast.Feed():
                     names = tuple(name.id for name in node.names)

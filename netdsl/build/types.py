@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from netdsl.build.builder import Builder
 from netdsl.build.evaluate import evaluate
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.signature import check_dtype
-from netdsl.build.values import UNKNOWN, described
+from netdsl.build.values import UNKNOWN, Ratio, described
 from netdsl.diagnostics.evaluation import WrongKind
 from netdsl.diagnostics.shapes import NotASize
 from netdsl.ir.dim import Dim, Expr, symbol
@@ -37,6 +39,7 @@ def _size(b: Builder, dim: ast.Expr, frame: Frame, declares: bool) -> Dim | None
     if isinstance(value, Expr):
         return value
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        b.complain(NotASize, dim.span, described(value).removeprefix("the number "))
+        way = "`floor(…)`, `ceil(…)` or `//`" if isinstance(value, (Fraction, Ratio)) else None
+        b.complain(NotASize, dim.span, described(value).removeprefix("the number "), way)
         return None
     return value

@@ -103,7 +103,9 @@ class Ratio:
     denominator: Dim
 
     def __str__(self) -> str:
-        return f"({self.numerator}) / ({self.denominator})"
+        sides = (f"({side})" if " " in side else side
+                 for side in (str(self.numerator), str(self.denominator)))
+        return " / ".join(sides)
 
 
 MOST_SHOWN = 12  # items of a list in a message
@@ -137,7 +139,12 @@ def show(value: Any, depth: int = 3) -> str:
             return f"{value.kind}{{…}}"
         case Module():
             return "an imported file"
-    return str(value)
+    return shortened(str(value))
+
+
+def shortened(digits: str) -> str:
+    """A number as text, one of very many digits cut short."""
+    return digits if len(digits) <= 40 else f"{digits[:12]}… ({len(digits)} digits)"
 
 
 def _fraction(value: Fraction) -> str:
@@ -145,8 +152,8 @@ def _fraction(value: Fraction) -> str:
     try:
         decimal = repr(float(value))
     except OverflowError:
-        return str(value)
-    return decimal if Fraction(decimal) == value else str(value)
+        return shortened(str(value))
+    return decimal if Fraction(decimal) == value else shortened(str(value))
 
 
 def described(value: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line (`sys.argv` when None) and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows `?` for it
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # Python's own, about numbers or libraries
     try:
         code = group.main(arguments, prog_name="netdsl", standalone_mode=False) or 0
         sys.stdout.flush()

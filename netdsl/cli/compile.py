@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from netdsl.backends.onnx import Exported
@@ -9,6 +11,7 @@ from netdsl.cli import options
 from netdsl.cli.opening import open_model, read_weights
 from netdsl.cli.terminal import show, show_json
 from netdsl.cli.verb import Verb
+from netdsl.compiler import split_target
 
 EXAMPLES = """\b
 Examples:
@@ -37,6 +40,9 @@ def command(
     The file holds what the outputs need, and its weights have the names of the checkpoint. It is
     checked, run on ONNX Runtime and compared with NumPy before it takes its place.
     """
+    for source in (split_target(target)[0], weights):
+        if source is not None and same_file(source, out):
+            raise click.UsageError(f"{out} is what the file is made from; choose another name")
     model = open_model(target, attributes)
     arrays = model.initialize(seed) if weights is None else read_weights(model, weights)
     exported = model.to_onnx(out, arrays, verify=not no_verify, fold_batch_norm=not no_fold)
@@ -53,6 +59,13 @@ def command(
     if weights is None:
         show(f"its weights are untrained, drawn from seed {seed}; `--weights W` puts trained ones "
              "in")
+
+
+def same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:  # one of them is not there
+        return False
 
 
 def as_data(model: str, exported: Exported) -> dict:

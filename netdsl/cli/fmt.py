@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from difflib import unified_diff
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def write(path: Path, text: str) -> None:
 
 
 def show_diff(source: Source, formatted: str) -> None:
-    color = uses_color(click.get_text_stream("stdout"))
+    color = uses_color(sys.stdout)
     before, after = source.text.splitlines(), formatted.splitlines()
     for line in unified_diff(before, after, source.name, f"{source.name} (formatted)", lineterm=""):
         paint = DIFF_COLORS.get(line[:1]) if color else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,10 @@ class Lines(Observer):
 
     def on_start(self, plan: Plan) -> None:
         self.plan = plan
-        self.write(f"training on {plan.training_rows:,} examples, {plan.epochs} epochs of "
-                   f"{plan.steps_per_epoch} steps; validating on {plan.validation_rows:,}")
+        epochs = "1 epoch" if plan.epochs == 1 else f"{plan.epochs:,} epochs"
+        validating = f", validating on {plan.validation_rows:,}" if plan.validation_rows else ""
+        self.write(f"training on {plan.training_rows:,} examples for {epochs} of "
+                   f"{plan.steps_per_epoch:,} steps{validating}")
         if plan.done:
             self.write(f"going on after epoch {plan.done}")
 
@@ -44,43 +47,45 @@ class Lines(Observer):
 
 
 class Bar(Lines):
-    """The same lines above a bar with the loss, the speed and the time left."""
+    """The same lines above a bar: losses and speed of the batch, time left of the training."""
 
     def __init__(self, drawn: Progress):
         self.drawn = drawn
-        self.task = drawn.add_task("", loss="", speed="")
+        self.task = drawn.add_task("", visible=False, figures="", speed="", left="")
 
     def on_start(self, plan: Plan) -> None:
         super().on_start(plan)
-        self.batch = plan.training_rows // plan.steps_per_epoch
-        self.began, self.seen = perf_counter(), 0
+        self.batch_size = plan.training_rows // plan.steps_per_epoch
+        self.began = perf_counter()
 
     def on_batch(self, epoch: int, batch: int, losses: Mapping[str, float]) -> None:
-        steps = self.plan.steps_per_epoch
+        plan, now = self.plan, perf_counter()
         if batch == 1:
-            self.drawn.reset(self.task, total=steps, description=f"epoch {epoch}/{self.plan.epochs}")
-            self.began = perf_counter()
-        speed = batch * self.batch / max(perf_counter() - self.began, 1e-9)
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
-        self.drawn.update(self.task, completed=batch, loss=shown,
-                          speed=f"{speed:,.0f} examples/s")
+            self.epoch_began = now
+            self.drawn.reset(self.task, total=plan.steps_per_epoch, visible=True,
+                             description=f"epoch {epoch}/{plan.epochs}")
+        speed = (batch - 1) * self.batch_size / max(now - self.epoch_began, 1e-9)
+        made = (epoch - 1 - plan.done) * plan.steps_per_epoch + batch
+        remaining = (plan.epochs - plan.done) * plan.steps_per_epoch - made
+        left = timedelta(seconds=round((now - self.began) / made * remaining))
+        self.drawn.update(self.task, completed=batch, figures=figures(losses),
+                          speed=f"{speed:,.0f} examples/s" if batch > 1 else "", left=f"{left} left")
 
     def write(self, line: str) -> None:
-        self.drawn.console.print(line, markup=False, highlight=False)
+        self.drawn.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def bar() -> Progress:
     """Rich's bar, gone when the training is over."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(width=columns(sys.stdout), no_color=not uses_color(sys.stdout))
-    plain = {"markup": False}
+    texts = ("{task.completed}/{task.total}", "{task.fields[figures]}", "{task.fields[speed]}",
+             "{task.fields[left]}")
     return Progress(
-        TextColumn("{task.description}", **plain), BarColumn(bar_width=30),
-        TextColumn("{task.completed}/{task.total}", **plain),
-        TextColumn("{task.fields[loss]}", **plain), TextColumn("{task.fields[speed]}", **plain),
-        TimeRemainingColumn(), console=console, transient=True,
+        TextColumn("{task.description}", markup=False), BarColumn(bar_width=30),
+        *(TextColumn(text, markup=False) for text in texts), console=console, transient=True,
     )
 
 

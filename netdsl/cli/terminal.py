@@ -24,9 +24,11 @@ def show(text: str = "") -> None:
 
 
 def show_json(**content: Any) -> None:
-    """One JSON object on the standard output, with the version of its form; arrays as lists."""
-    whole = {"version": VERSION, **content}
-    show(json.dumps(whole, indent=2, ensure_ascii=False, default=lambda array: array.tolist()))
+    """One JSON object on the standard output, with the version of its form. Arrays are lists; NaN
+    and infinite numbers, which JSON lacks, are null."""
+    text = json.dumps({"version": VERSION, **content}, default=lambda array: array.tolist())
+    whole = json.loads(text, parse_constant=lambda name: None)
+    show(json.dumps(whole, indent=2, ensure_ascii=False))
 
 
 def tell(problems: Iterable[Problem]) -> None:

@@ -46,14 +46,14 @@ class MissingArgument(Problem):
 
     def describe(self) -> Diagnostic:
         return self.say(f"`{self.of}` needs `{self.name}`", self.span,
-                        suggestion=f"give it: `{self.name} = …`")
+                        suggestion=f"`{self.name} = …`")
 
 
 @dataclass(frozen=True)
 class TooManyArguments(Problem):
     """More arguments in a row than the layer or function takes, or one given twice.
 
-        x -> linear{10, true, 3}      # linear has c, bias, init
+        x -> relu(0.1)                # relu takes a tensor and nothing else
     """
 
     code = "N204"
@@ -127,10 +127,11 @@ class ParenthesesMissing(Problem):
     code = "N207"
     span: Span
     name: str
+    arguments: str
 
     def describe(self) -> Diagnostic:
         return self.say(f"`{self.name}` is a plain function: its arguments go in parentheses",
-                        self.span, suggestion=f"`{self.name}(…)`")
+                        self.span, suggestion=f"`{self.name}({self.arguments})`")
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,9 @@ class WrongCount(Problem):
     values: int
 
     def describe(self) -> Diagnostic:
-        return self.say(f"{self.names} names for {self.values} values", self.span,
-                        suggestion="`_` discards a value")
+        values = f"{self.values} value" + ("" if self.values == 1 else "s")
+        return self.say(f"{self.names} names for {values}", self.span,
+                        suggestion="`_` discards a value" if self.names < self.values else None)
 
 
 @dataclass(frozen=True)

@@ -333,11 +333,11 @@ class DeadParameters(Problem):
     code = "N230"
     severity: ClassVar[Severity] = "warning"
     span: Span
-    path: str
+    what: str
 
     def describe(self) -> Diagnostic:
-        return self.say(f"the parameters of `{self.path}` reach neither an output nor a loss",
-                        self.span, suggestion="use its result, or remove it")
+        return self.say(f"neither an output nor a loss depends on {self.what}",
+                        self.span, suggestion="use the result, or remove it")
 
 
 @dataclass(frozen=True)

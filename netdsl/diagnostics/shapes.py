@@ -111,10 +111,12 @@ class LossNotScalar(Problem):
     role: str
     name: str
     found: str
+    is_float: bool
 
     def describe(self) -> Diagnostic:
+        way = "`mean(…)` of it" if self.is_float else "`mean(f32(…))` of it"
         return self.say(f"the {self.role} `{self.name}` is {self.found}, not one number",
-                        self.span, suggestion="`mean(…)` of it")
+                        self.span, suggestion=way)
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,11 @@ class NotASize(Problem):
     code = "N306"
     span: Span
     found: str
+    way: str | None = None
 
     def describe(self) -> Diagnostic:
-        return self.say(f"a size must be a whole number, not {self.found}", self.span)
+        return self.say(f"a size is a whole number of at least 0, not {self.found}", self.span,
+                        suggestion=self.way)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,8 @@ def python_conditional(place: Place) -> Mistake | None:
     line = place.line()
     at = next((p for p in (place.at, place.at - 1) if place.tokens[p].type == "IF"), None)
     if at is None and place.type() == "ELSE":
-        at = next((p for p in reversed(line) if place.tokens[p].type == "IF" and p < place.at), None)
+        earlier = reversed(range(line.start, place.at))
+        at = next((p for p in earlier if place.tokens[p].type == "IF"), None)
     if at is None or at == line.start:
         return None
     before = place.tokens[at - 1]
@@ -111,7 +112,8 @@ def bare_header(place: Place) -> Mistake | None:
     end = ends[-1] if ends else stop
     header = place.text(place.at, end - 1) if end > place.at else "…"
     header = _PYTHON_RANGE.sub(lambda found: f"{found[1] or 0}..{found[2].strip()}", header)
-    problem = BareHeader(place.span(-1, end - 1 - place.at), f"{keyword.lower()} ({header}) {{ … }}")
+    meant = f"{keyword.lower()} ({header}) {{ … }}"
+    problem = BareHeader(place.span(-1, end - 1 - place.at), meant)
     edits = [Edit(place.at, place.at, (("LPAR", "("),)), Edit(end, end, (("RPAR", ")"),))]
     if ends and place.tokens[end].type == "COLON":
         edits = [edits[0], *_braces(place, end, (("RPAR", ")"),))]

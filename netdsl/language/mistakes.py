@@ -229,7 +229,7 @@ def late_edition(place: Place) -> Mistake | None:
 def body_begins_otherwise(place: Place) -> Mistake | None:
     """`model Net { x = …`: read as attributes."""
     brace = place.open[-1] if place.open else 0
-    if place.expected == _BODY_BEGINS:
+    if place.expected == BODY_BEGINS:
         return Mistake(BodyBegin(place.span(), place.span(-1)), (_body_after(brace),))
     if place.tokens[brace - 2].type != "MODEL" or place.tokens[brace].type != "LBRACE":
         return None
@@ -241,13 +241,13 @@ def body_begins_otherwise(place: Place) -> Mistake | None:
     )
 
 
-_BODY_BEGINS = {"INPUT", "STATE", "PARAMETER", "ASSERT"}
+BODY_BEGINS = {"INPUT", "STATE", "PARAMETER", "ASSERT"}
+ANY_ASSERTION = (("ASSERT", "assert"), ("NAME", "true"), ("ELSE", "else"), ("STRING", '""'))
 
 
 def _body_after(brace: int) -> Edit:
-    """A condition that always holds: what follows is then a body."""
-    condition = (("ASSERT", "assert"), ("NAME", "true"), ("ELSE", "else"), ("STRING", '""'))
-    return Edit(brace + 1, brace + 1, condition)
+    """A statement that a body may begin with: what follows it is then a body."""
+    return Edit(brace + 1, brace + 1, ANY_ASSERTION)
 
 
 # ---------------------------------------------------------------- spelling

@@ -10,7 +10,6 @@ from netdsl.diagnostics import Problem, Refused
 from netdsl.diagnostics.syntax import BadEdition
 from netdsl.language import ast, bounds
 from netdsl.language.grammar import grammar
-from netdsl.language.recovery import explain
 from netdsl.language.scanner import scan
 from netdsl.language.text import check_text, read_source
 from netdsl.source import Source, Span
@@ -30,8 +29,6 @@ def parse(source: Source) -> ast.File:
 
 
 def _parse(source: Source) -> ast.File:
-    lark, transform = grammar()
-    transform.source, transform.comments = source, []
     tokens, problems = scan(source)
     too_deep = bounds.deepest_bracket(source, tokens)
     if too_deep:
@@ -39,15 +36,21 @@ def _parse(source: Source) -> ast.File:
     problems.extend(bounds.overlong_numbers(source, tokens))
     problems.extend(_unknown_edition(source, tokens))
     if problems:
-        raise Refused(*explain(source, tokens, problems))
+        raise _explained(source, tokens, problems)
     try:
         file = _feed(tokens)
     except UnexpectedInput:
-        raise Refused(*explain(source, tokens, problems)) from None
+        raise _explained(source, tokens, problems) from None
     too_deep = bounds.deepest_node(file)
     if too_deep:
         raise Refused(too_deep)
     return file
+
+
+def _explained(source: Source, tokens: list[Token], problems: list[Problem]) -> Refused:
+    from netdsl.language.recovery import explain  # a file without mistakes does not wait for it
+
+    return Refused(*explain(source, tokens, problems))
 
 
 def _unknown_edition(source: Source, tokens: list[Token]) -> list[Problem]:
@@ -57,8 +60,7 @@ def _unknown_edition(source: Source, tokens: list[Token]) -> list[Problem]:
 
 
 def _feed(tokens: list[Token]) -> ast.File:
-    lark, _ = grammar()
-    parser = lark.parse_interactive()
+    parser = grammar()[0].parse_interactive()
     for token in tokens:
         parser.feed_token(token)
     return parser.feed_eof(tokens[-1] if tokens else None)

@@ -199,7 +199,7 @@ class _Recovery:
 
     def _skip(self, failed: int) -> int:
         """Skips the statement that `failed` lies in; where the next one, or a `}`, stands."""
-        begin = self._around[-1]
+        begin = self._inside_body(self._around[-1])
         within = sum(opened >= begin.position for opened in self._open)
         position = max(failed, begin.position + 1, self._calm + 1)
         position = min(position, len(self._tokens) - 1)
@@ -221,6 +221,17 @@ class _Recovery:
         if token.type == END:  # what is open here was left open by skipping
             self._go_back_to(self._around[0])
         return position
+
+    def _inside_body(self, begin: _Begin) -> _Begin:
+        """Behind the first statement of a model's body, where any other may follow."""
+        types = self._automaton.shifts(begin.stack[-1])
+        first = begin.kind == "statement" and "RETURN" not in types
+        if not first or self._tokens[begin.position].type not in mistakes.BODY_BEGINS:
+            return begin
+        self._automaton.stack = begin.stack
+        for type, value in (*mistakes.ANY_ASSERTION, ("RETURN", "return")):
+            self._automaton.feed(made(type, value, 0, 0))
+        return replace(begin, stack=self._automaton.stack[:-1])
 
     def _begins_statement(self, position: int, begin: _Begin, within: int) -> bool:
         """Whether a statement like the one at `begin` seems to start: newlines do not tell."""

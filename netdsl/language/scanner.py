@@ -74,14 +74,19 @@ class Misread:
 
 
 def scan(source: Source) -> tuple[list[Token], list[Problem]]:
-    """The tokens of a text and what is wrong with it, character by character."""
+    """The tokens of a text, comments aside, and what is wrong with it character by character.
+
+    Comments, and the nodes made of the tokens later, belong to `source` from here on.
+    """
+    lark, transform = grammar()
+    transform.begin(source)
     text = source.text
     tokens: list[Token] = []
     problems: list[Problem] = []
     start = len(BYTE_ORDER_MARK) if text.startswith(BYTE_ORDER_MARK) else 0
     while True:
         try:
-            lexed = grammar()[0].lex(TextSlice(text, start, len(text)))
+            lexed = lark.lex(TextSlice(text, start, len(text)))
             tokens.extend(islice(lexed, MOST_TOKENS + 1 - len(tokens)))
             break
         except UnexpectedCharacters as error:

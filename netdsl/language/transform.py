@@ -42,6 +42,9 @@ class Transform:
     source: Source
     comments: list[ast.Comment]
 
+    def begin(self, source: Source) -> None:
+        self.source, self.comments = source, []
+
     # ------------------------------------------------------------ places
 
     def _between(self, first: Any, last: Any) -> Span:

@@ -47,8 +47,7 @@ def conv(
     """
     axes = x.type.rank - 2
     if axes not in (1, 2, 3):
-        raise ShapeError(f"conv needs [N, C, …] with 1 to 3 spatial axes, not rank {x.type.rank}",
-                         0)
+        raise ShapeError(f"needs [N, C, …] with 1 to 3 spatial axes, not rank {x.type.rank}", 0)
     channels = fixed(x, 1, "the channel axis")
     if channels % groups or c % groups:
         raise ShapeError(f"{groups} groups do not divide {channels} and {c} channels", 0)
@@ -70,9 +69,9 @@ def linear(
     Parameters: weight [c, features of x] and, with `bias`, bias [c].
     """
     if x.type.rank < 1:
-        raise ShapeError("linear needs at least one axis", 0)
+        raise ShapeError("a scalar has no axis to work on", 0)
     if x.type.rank > 2 and isinstance(x.shape[-1], int) and x.shape[-1] == x.shape[-2] == 1:
-        raise ShapeError(f"linear works on the last axis of {x.type}, which has size 1", 0,
+        raise ShapeError(f"it works on the last axis of {x.type}, which has size 1", 0,
                          suggestion="`-> flatten` first")
     weight = b.parameter("weight", (c, fixed(x, -1, "the last axis")), init)
     shift = b.parameter("bias", (c,), ZEROS) if bias else None
@@ -87,7 +86,7 @@ def batchnorm(b: Site, x: Value, *, eps: Real = 1e-5, momentum: Real = 0.1) -> V
     the running ones. Parameters: weight and bias [C]; buffers: running_mean, running_var [C].
     """
     if x.type.rank < 2:
-        raise ShapeError(f"batchnorm needs [N, C, …], not rank {x.type.rank}", 0)
+        raise ShapeError(f"needs [N, C, …], not rank {x.type.rank}", 0)
     shape = (fixed(x, 1, "the channel axis"),)
     y, mean, variance, *_ = b.emit(
         norm_ops.batch_norm, x,

@@ -30,9 +30,10 @@ def generator(key: np.ndarray, stream: str) -> np.random.Philox:
 
 
 def uniform_from(draws: np.random.Philox, count: int) -> np.ndarray:
-    """The next `count` numbers of a stream."""
-    bits = draws.random_raw(count)
-    return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+    """The next `count` numbers of a stream, two of each 64 bits, low half first; a half that an
+    odd count leaves over is lost."""
+    bits = draws.random_raw(-(-count // 2)).astype("<u8", copy=False).view("<u4")[:count]
+    return (bits >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def summary_text(
     from rich.text import Text
 
     table = plain_table(show_footer=True)
-    feet = [totals(summary, phase) for phase in ("inference", "training")]
+    feet = [totals(summary, phase) for phase in phases_of(summary)]
     for i, name in enumerate(HEAD):
         right = name in ("parameters", "MACs")
         table.add_column(
@@ -69,7 +69,7 @@ def summary_html(summary: Summary) -> str:
         line(cells.texts, indent=cells.depth, style="opacity:0.6" if cells.quiet else "")
         for cells in rows(summary)
     )
-    feet = (line(totals(summary, phase)) for phase in ("inference", "training"))
+    feet = (line(totals(summary, phase)) for phase in phases_of(summary))
     return "\n".join((
         f"<table><caption>{escape(signature(summary))}</caption>",
         f"<thead>{line(HEAD, 'th')}</thead>",
@@ -90,18 +90,25 @@ def signature(summary: Summary) -> str:
 
 def rows(summary: Summary, depth: int | None = None) -> Iterator[Cells]:
     """The layers as words, none deeper than `depth` levels."""
-    known = {row.path for row in summary.layers}
+    known, phases = {row.path for row in summary.layers}, phases_of(summary)
     for row in summary.layers:
         if depth is None or row.depth < depth:
-            yield Cells(row.depth, cells_of(row, known), quiet=row.is_function)
+            yield Cells(row.depth, cells_of(row, known, phases), quiet=row.is_function)
 
 
-def cells_of(row: LayerRow, known: set[str]) -> Texts:
+def phases_of(summary: Summary) -> tuple[str, ...]:
+    """The phases that the model has: without a loss there is no training."""
+    trains = any("training" in row.phases for row in summary.layers)
+    return ("inference", "training") if trains else ("inference",)
+
+
+def cells_of(row: LayerRow, known: set[str], phases: tuple[str, ...]) -> Texts:
     name = "·" if row.is_function else below(row.path, known)
     uses = f" ×{row.uses}" if row.uses > 1 else ""
     return (
         name + uses, row.kind, ", ".join(map(show_type, row.output)),
-        f"{row.parameters:,}" if row.parameters else "", show_work(row.macs), only_in(row.phases),
+        f"{row.parameters:,}" if row.parameters else "", show_work(row.macs),
+        only_in(row.phases, phases),
     )
 
 
@@ -112,9 +119,9 @@ def below(path: str, known: set[str]) -> str:
     return path if nearest is None else path[len(nearest) + 1 :]
 
 
-def only_in(phases: tuple[str, ...]) -> str:
-    """Empty where both slices have the row; what neither has, metrics need."""
-    if len(phases) > 1:
+def only_in(phases: tuple[str, ...], of: tuple[str, ...]) -> str:
+    """Empty for a row that every phase of the model has; what none has, metrics need."""
+    if len(phases) == len(of):
         return ""
     return phases[0] if phases else "validation"
 

@@ -102,7 +102,7 @@ def test_lines_break_where_they_read(golden):
         f"layer N{{a, b, c}}(x: [B, {long}_a, {long}_b]) -> [B, ceil({long}_a / 2), {long}_b] {{}}",
         f"layer O(x) {{ return {', '.join(f'{long}_{i}(x)' for i in range(6))} }}",
         f'layer P(x) {{ assert {long}_one == {long}_two else "{" ".join([long] * 4)}" }}',
-        f"layer Q(x) {{ if ({long} == {long}_two) {{ x = {long}(x) + {long}(x) }} else {{ x = 1 }} }}",
+        f"layer Q(x) {{ if ({long} == {long}_2) {{ x = {long}(x) + {long}(x) }} else {{ x = 1 }} }}",
         f"sample S {{ autoregressive({', '.join(f'{long}_{i}' for i in range(6))}) }}",
     ]
     text = reformatted("\n".join(pieces))
@@ -130,14 +130,14 @@ def prints_and_parses_back(file: ast.File) -> None:
     assert format_file(again) == text
 
 
-@quick(250)
+@quick(150)
 @given(trees.files)
 def test_trees_print_and_parse_back(file):
     prints_and_parses_back(file)
 
 
 @pytest.mark.slow
-@quick(10_000)
+@quick(4_000)
 @given(trees.files)
 def test_many_trees_print_and_parse_back(file):
     prints_and_parses_back(file)
@@ -158,14 +158,14 @@ def commented(draw) -> str:
     return text
 
 
-@quick(100)
+@quick(60)
 @given(commented())
 def test_comments_survive_anywhere(text):
     check(text)
 
 
 @pytest.mark.slow
-@quick(5_000)
+@quick(2_000)
 @given(commented())
 def test_comments_survive_anywhere_often(text):
     check(text)

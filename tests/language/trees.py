@@ -25,7 +25,8 @@ def maybe(item: st.SearchStrategy) -> st.SearchStrategy:
     return st.none() | item
 
 
-identifiers = st.sampled_from(["x", "y", "_", "conv", "f32", "sample", "a_long_name_to_break_lines"])
+LONG = "a_long_name_to_break_lines"
+identifiers = st.sampled_from(["x", "y", "_", "conv", "f32", "sample", LONG])
 labels = identifiers | st.sampled_from(WORDS)
 statement_labels = identifiers | st.sampled_from([w for w in WORDS if w not in BEHIND_A_STATEMENT])
 names = node(ast.Name, identifiers)

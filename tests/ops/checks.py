@@ -152,13 +152,15 @@ copied = Op(
 WIRINGS = (plainly, transposed, as_temporary)
 
 
-def check_engine(op: Op, example: Example, float_dtype: str, batches=(2, 3, 1, 2)) -> None:
+def check_engine(
+    op: Op, example: Example, float_dtype: str = "f32", wirings=WIRINGS, lanes: int = 1
+) -> None:
     """The lowered op gives what the kernel gives, over changing batches, however its operands
     lie, and leaves operands alone that are needed later."""
-    for wiring, keep in product(WIRINGS, (False, True)):
+    for wiring, keep in product(wirings, (False, True)):
         graph = op_graph(op, example, float_dtype, wiring, keep)
-        run = runs(graph)
-        for seed, batch in enumerate(batches):
+        run = runs(graph, lanes)
+        for seed, batch in enumerate((2, 3, 2)):
             arrays = example.arrays(float_dtype, batch, seed)
             fed = {f"x{i}": x for i, x in enumerate(arrays) if x is not None}
             expected = reference(op, example.attributes(float_dtype, batch), arrays)
@@ -180,14 +182,14 @@ def op_graph(op: Op, example: Example, float_dtype: str, wiring=plainly, keep=Fa
     return Graph(example.op, tuple(emit.nodes), inputs, {}, outputs)
 
 
-def runs(graph: Graph):
+def runs(graph: Graph, lanes: int):
     """run(fed, batch) -> outputs; sizes come from what is fed, where anything is."""
-    runner = Runner(graph, {})
+    runner = Runner(graph, {}, lanes)
 
     def run(fed: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
         if graph.symbols:
             return runner.run(fed).outputs
-        return Runner(specialize(graph, {"B": batch}), {}).run(fed).outputs
+        return Runner(specialize(graph, {"B": batch}), {}, lanes).run(fed).outputs
 
     return run
 

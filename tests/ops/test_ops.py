@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from checks import check_cost, check_engine, check_gradient, check_onnx, check_shape
+from checks import check_cost, check_engine, check_gradient, check_onnx, check_shape, plainly
 from examples import EXAMPLES
+from netdsl.backends.numpy import emitter
 from netdsl.ir.op import Absent
 from netdsl.ops import OPS
 
@@ -29,9 +30,19 @@ def test_gradient_equals_differences(example):
 
 
 @over_examples
-@pytest.mark.parametrize("float_dtype", ("f32", "f64"))
-def test_engine_equals_kernel(example, float_dtype):
-    check_engine(OPS[example.op], example, float_dtype)
+def test_engine_equals_kernel(example):
+    check_engine(OPS[example.op], example)
+
+
+@over_examples
+def test_engine_equals_kernel_in_float64(example):
+    check_engine(OPS[example.op], example, "f64", wirings=[plainly])
+
+
+@over_examples
+def test_engine_in_two_lanes_equals_kernel(example, monkeypatch):
+    monkeypatch.setattr(emitter, "WORTH_SPLITTING", 0)
+    check_engine(OPS[example.op], example, wirings=[plainly], lanes=2)
 
 
 @pytest.mark.parametrize(

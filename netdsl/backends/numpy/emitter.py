@@ -37,6 +37,7 @@ class CallEmitter:
         self._home = {
             value: graph.variables[name].value for name, value in graph.updates.items()
         }
+        self._reserved: dict[Value, View] = {}
         self._time = -1
         self._node: Node | None = None
 
@@ -121,21 +122,45 @@ class CallEmitter:
         self(copy, view, out=made)
         return made
 
-    def write(self, value: Value, over: tuple[Value | None, ...] = ()) -> View:
+    def write(
+        self, value: Value, over: tuple[Value | None, ...] = (), by_rows: bool = False
+    ) -> View:
         """Where to write `value`: in the variable that it is the next value of, in place of one
-        of the values `over` that nobody reads again, or in a buffer of its own.
+        of the values `over` that nobody reads again, or in a buffer of its own; and in the part
+        of a larger value reserved for it, which a rule takes with `by_rows`: its rows are dense,
+        but do not follow one another.
 
         Only calls that read each element no later than they write it may name operands in
         `over`; only then may the variable be written while its old value is an operand.
         """
+        self.place(value, self._room(value, over, by_rows))
+        return self._views[value]
+
+    def _room(self, value: Value, over: tuple[Value | None, ...], by_rows: bool) -> View:
+        if by_rows and value in self._reserved:
+            return self._reserved[value]
         for candidate in self._candidates(value, over):
-            view = self._views[candidate]
-            if self._can_take(view, value, over):
-                break
-        else:
-            view = self.buffer(value.type)
-        self.place(value, view)
-        return view
+            if self._can_take(self._views[candidate], value, over):
+                return self._views[candidate]
+        return self.buffer(value.type)
+
+    def is_home(self, value: Value) -> bool:
+        """Whether `value` is the next value of a variable."""
+        return value in self._home
+
+    def reserve(self, value: Value, view: View) -> bool:
+        """Ask that `value` be written in `view`; whether it may be."""
+        rows_are_dense = view.rank > 0 and view.size > 0 and view.at(0, 0).is_dense
+        if value in self._reserved or self.is_home(value) or not rows_are_dense:
+            return False
+        self._reserved[value] = view
+        return True
+
+    def reserved(self, value: Value) -> View:
+        """The part reserved for `value`, or a buffer that is from now on."""
+        if value not in self._reserved:
+            self._reserved[value] = self.buffer(value.type)
+        return self._reserved[value]
 
     def _candidates(self, value: Value, over: tuple[Value | None, ...]) -> Iterator[Value]:
         if value in self._home:

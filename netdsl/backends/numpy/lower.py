@@ -7,7 +7,7 @@ reference kernel and copies.
 from __future__ import annotations
 
 from netdsl.backends.numpy.emitter import CallEmitter, copy
-from netdsl.backends.numpy.lowering import RULES
+from netdsl.backends.numpy.lowering import RESERVATIONS, RULES
 from netdsl.backends.numpy.lowering.reference import by_reference
 from netdsl.backends.numpy.memory import lifetimes, plan
 from netdsl.backends.numpy.program import Call, Program
@@ -27,6 +27,9 @@ def compile_program(graph: Graph, lanes: int = 1) -> Program:
         emit.place(graph.key, emit.buffer(graph.key.type))
     for name, variable in graph.variables.items():
         emit.place(variable.value, emit.buffer(variable.type, "variable"))
+    for node in reversed(graph.nodes):
+        if node.op.name in RESERVATIONS:
+            RESERVATIONS[node.op.name](emit, node)
     for time, node in enumerate(graph.nodes):
         emit.begin(time, node)
         RULES.get(node.op.name, by_reference)(emit, node)

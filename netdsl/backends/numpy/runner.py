@@ -32,11 +32,15 @@ class Runner:
 
     The arrays of `variables` are kept by reference and updated in place; one that is not
     C-contiguous or of another dtype than declared is replaced by a copy, so read `variables` of
-    the runner. Raises KeyError for a variable that is missing, ValueError for a wrong shape.
+    the runner. `lanes` is the number of threads, as many as BLAS has been given when None.
+    Raises KeyError for a variable that is missing, ValueError for a wrong shape.
     """
 
-    def __init__(self, graph: Graph, variables: Mapping[str, np.ndarray]):
+    def __init__(
+        self, graph: Graph, variables: Mapping[str, np.ndarray], lanes: int | None = None
+    ):
         self.graph = graph
+        self.lanes = available_lanes() if lanes is None else lanes
         self.variables: Arrays = {
             name: _fitting(name, variable.type, variables[name])
             for name, variable in graph.variables.items()
@@ -81,7 +85,7 @@ class Runner:
         wanted = tuple(sorted(sizes.items()))
         if wanted not in self._programs:
             graph = specialize(self.graph, sizes) if sizes else self.graph
-            self._programs[wanted] = compile_program(graph, available_lanes())
+            self._programs[wanted] = compile_program(graph, self.lanes)
         return self._programs[wanted]
 
     def _program(self, sizes: Mapping[str, int]) -> BoundProgram:

@@ -10,4 +10,5 @@ from netdsl.backends.numpy.lowering import (
 FAMILIES = (
     constant, elementwise, reduction, layout, matmul, conv, pool, norm, random, loss, update,
 )
+RESERVATIONS = layout.RESERVATIONS
 RULES = {name: rule for family in FAMILIES for name, rule in family.RULES.items()}

@@ -116,7 +116,7 @@ def conv_rule(emit, node) -> None:
     weight = split_filters(emit.read_dense(node.inputs[1]), a.groups)
     if bias is not None:
         bias = emit.read_dense(bias).reshape(*weight.shape[:2], 1)
-    x, y = emit.read(node.inputs[0]), emit.write(node.outputs[0])
+    x, y = emit.read(node.inputs[0]), emit.write(node.outputs[0], by_rows=True)
     emit_correlate(emit, x, weight, bias, y, a.stride, a.pads, a.dilation)
 
 
@@ -136,7 +136,9 @@ def emit_correlate(
     matrix = weight.reshape(groups, filters, channels * taps)
     rows = y.reshape(y.shape[0], groups, filters, windows)
     if geometry.is_pointwise:
-        pixels = emit.dense(x).reshape(x.shape[0], groups, channels, windows)
+        pixels = x.reshape(x.shape[0], groups, channels, windows)
+        if pixels is None:
+            pixels = emit.dense(x).reshape(x.shape[0], groups, channels, windows)
         for start, stop in emit.parts(x.shape[0], x.size + y.size):
             part = pixels.rows(start, stop)
             emit(correlate_pixels, part, matrix, bias, y=rows.rows(start, stop))

@@ -6,6 +6,8 @@ A unary op that is not listed runs its formula; adding one to `netdsl/ops` needs
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
+from operator import mul
 
 import numpy as np
 
@@ -18,7 +20,7 @@ def ufunc_rule(function: np.ufunc) -> Callable:
 
     def rule(emit, node) -> None:
         operands = [emit.read(value) for value in node.inputs]
-        emit_ufunc(emit, function, *operands, out=emit.write(node.outputs[0], over=node.inputs))
+        emit_ufunc(emit, function, *operands, out=emit.write(node.outputs[0], node.inputs, by_rows=True))
 
     return rule
 
@@ -37,29 +39,26 @@ def emit_ufunc(emit, function: np.ufunc, *operands: View, out: View) -> None:
         emit(function, *parts, out=out.rows(start, stop))
 
 
-ZERO_ROW = 1 << 16  # elements
+LEAST_ROW, MOST_ROW = 1 << 10, 1 << 16  # elements
 
 
 def relu_rule(emit, node) -> None:
     # against a row of zeros: NumPy's maximum with a scalar takes twice as long
     x = emit.read(node.inputs[0])
-    y = emit.write(node.outputs[0], over=node.inputs)
-    length = row_length(x.shape)
-    if x.is_dense and length <= ZERO_ROW and x.size:
-        x, y = (view.reshape(x.size // length, length) for view in (x, y))
-        emit_ufunc(emit, np.maximum, x, emit.filled(0, (length,), x.dtype), out=y)
-    else:
-        emit_ufunc(emit, np.maximum, x, emit.scalar(0, x.dtype), out=y)
-
-
-def row_length(shape: Shape, least: int = 1024) -> int:
-    """How many elements the last axes have together: as few of them as reach `least`."""
-    length = 1
-    for n in reversed(shape):
-        length *= n
-        if length >= least:
+    y = emit.write(node.outputs[0], node.inputs, by_rows=True)
+    zeros = emit.scalar(0, x.dtype)
+    for length in row_lengths(x.shape):
+        rows = [view.reshape(view.size // length, length) for view in (x, y)]
+        if None not in rows:
+            (x, y), zeros = rows, emit.filled(0, (length,), x.dtype)
             break
-    return length
+    emit_ufunc(emit, np.maximum, x, zeros, out=y)
+
+
+def row_lengths(shape: Shape) -> list[int]:
+    """How many elements the last axes have together, where neither few nor very many."""
+    lengths = list(accumulate(reversed(shape), mul))
+    return [length for length in lengths if LEAST_ROW <= length <= MOST_ROW]
 
 
 def sigmoid_rule(emit, node) -> None:

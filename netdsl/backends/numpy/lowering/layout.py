@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from netdsl.backends.numpy.emitter import copy
+from netdsl.backends.numpy.view import View
 
 
 def reshape_rule(emit, node) -> None:
@@ -25,11 +28,29 @@ def expand_rule(emit, node) -> None:
     emit.place(node.outputs[0], emit.read(node.inputs[0]).expand(a.shape, a.axes))
 
 
+def reserve_parts(emit, node) -> None:
+    """Before anything is emitted: let what is joined be written into its place at once."""
+    if emit.is_home(node.outputs[0]):
+        return
+    out = emit.reserved(node.outputs[0])
+    for value, part in zip(node.inputs, parts_of(node, out)):
+        if value.node is not None:
+            emit.reserve(value, part)
+
+
 def concat_rule(emit, node) -> None:
-    axis, out, start = node.attrs.axis, emit.write(node.outputs[0]), 0
+    out = emit.write(node.outputs[0], by_rows=True)
+    for value, part in zip(node.inputs, parts_of(node, out)):
+        if emit.read(value) != part:
+            emit(copy, emit.read(value), out=part)
+
+
+def parts_of(node, out: View) -> Iterator[View]:
+    """Where the operands of a concat lie in its result."""
+    start = 0
     for value in node.inputs:
-        stop = start + value.shape[axis]
-        emit(copy, emit.read(value), out=out.slice(axis, start, stop))
+        stop = start + value.shape[node.attrs.axis]
+        yield out.slice(node.attrs.axis, start, stop)
         start = stop
 
 
@@ -48,3 +69,4 @@ RULES = {
     "reshape": reshape_rule, "transpose": transpose_rule, "slice": slice_rule,
     "expand": expand_rule, "concat": concat_rule, "pad": pad_rule,
 }
+RESERVATIONS = {"concat": reserve_parts}

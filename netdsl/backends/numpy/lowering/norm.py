@@ -87,9 +87,9 @@ def gradient_apply(
 def batch_norm_rule(emit, node) -> None:
     a, x_value = node.attrs, node.inputs[0]
     weight, bias, running_mean, running_variance = map(emit.read_dense, node.inputs[1:])
-    x = flat(emit.read_dense(x_value))
+    x = read_flat(emit, x_value)
     count = x.shape[0] * x.shape[2]
-    y = flat(emit.write(node.outputs[0], over=(x_value,)))
+    y = flat(emit.write(node.outputs[0], (x_value,), by_rows=True))
     next_mean = emit.write(node.outputs[1], over=node.inputs[3:4])
     next_variance = emit.write(node.outputs[2], over=node.inputs[4:])
     mean, scale = emit.write(node.outputs[3]), emit.write(node.outputs[4])
@@ -115,7 +115,7 @@ def batch_norm_rule(emit, node) -> None:
 
 def input_gradient_rule(emit, node) -> None:
     weight, mean, scale = map(emit.read_dense, node.inputs[2:])
-    g, x = (flat(emit.read_dense(value)) for value in node.inputs[:2])
+    g, x = (read_flat(emit, value) for value in node.inputs[:2])
     count = x.shape[0] * x.shape[2]
     back = flat(emit.write(node.outputs[0], over=node.inputs[1:2]))
     weight_gradient, bias_gradient = map(emit.write, node.outputs[1:])
@@ -145,8 +145,8 @@ def input_gradient_rule(emit, node) -> None:
 def normalize_rule(emit, node) -> None:
     x_value = node.inputs[0]
     weight, bias, mean, variance = map(emit.read_dense, node.inputs[1:])
-    x = flat(emit.read_dense(x_value))
-    y = flat(emit.write(node.outputs[0], over=(x_value,)))
+    x = read_flat(emit, x_value)
+    y = flat(emit.write(node.outputs[0], (x_value,), by_rows=True))
     factor = emit.scratch(weight.shape, weight.dtype)
     emit(np.add, variance, emit.scalar(node.attrs.eps, factor.dtype), out=factor)
     emit(np.sqrt, factor, out=factor)
@@ -156,8 +156,13 @@ def normalize_rule(emit, node) -> None:
     emit_ufunc(emit, np.add, y, column(bias), out=y)
 
 
-def flat(x: View) -> View:
-    """A dense [N, C, …] as [N, C, i]."""
+def read_flat(emit, value) -> View:
+    x = emit.read(value)
+    return flat(x) or flat(emit.dense(x))
+
+
+def flat(x: View) -> View | None:
+    """[N, C, …] as [N, C, i], or None where that needs a copy."""
     return x.reshape(*x.shape[:2], prod(x.shape[2:]))
 
 

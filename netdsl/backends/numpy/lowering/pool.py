@@ -107,7 +107,7 @@ def image_bytes(x: View, geometry: Geometry) -> int:
 
 
 def max_pool_rule(emit, node) -> None:
-    x, y = emit.read(node.inputs[0]), emit.write(node.outputs[0])
+    x, y = emit.read(node.inputs[0]), emit.write(node.outputs[0], by_rows=True)
     geometry = geometry_of(node.attrs, x.shape[2:])
     for start, stop, step in chunks(emit, x.shape[0], image_bytes(x, geometry)):
         part = x.rows(start, stop)
@@ -133,7 +133,8 @@ def max_pool_gradient_rule(emit, node) -> None:
 
 
 def average_pool_rule(emit, node) -> None:
-    a, x, y = node.attrs, emit.read(node.inputs[0]), emit.write(node.outputs[0])
+    a, x = node.attrs, emit.read(node.inputs[0])
+    y = emit.write(node.outputs[0], by_rows=True)
     geometry, sizes = geometry_of(a, x.shape[2:]), averaged(emit, a, x.shape[2:], x.dtype)
     for start, stop, step in chunks(emit, x.shape[0], image_bytes(x, geometry)):
         part = x.rows(start, stop)

@@ -1,0 +1,65 @@
+"""`explain`: a page for every message and word."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from netdsl.cli.pages import all_pages, problems
+from netdsl.layers import WORDS
+
+from commands import netdsl
+
+
+@pytest.mark.parametrize("problem", problems(), ids=lambda problem: problem.__name__)
+def test_every_problem_has_a_page(problem):
+    assert re.fullmatch(r"N\d{3}", problem.code)
+    page = problem.__doc__ or ""
+    assert not page.startswith(f"{problem.__name__}("), "this is what dataclasses write themselves"
+    title, blank, rest = (page + "\n\n").split("\n", 2)
+    assert title.strip().endswith((".", "?", "!")), "the title is a sentence of one line"
+    assert not blank.strip()
+
+
+def test_no_two_problems_share_a_code():
+    counts = Counter(problem.code for problem in problems())
+    assert [code for code, count in counts.items() if count > 1] == []
+
+
+def test_every_page_is_in_the_contents_and_can_be_asked_for():
+    contents = netdsl("explain").stdout
+    for page in all_pages():
+        assert page.title in contents
+    for name in ("N201", *WORDS):
+        assert netdsl("explain", name).exit_code == 0
+
+
+@pytest.mark.parametrize("word, shown", [
+    ("conv", "conv{c, k = 1, stride = 1, pad = 0, dilation = 1, groups = 1, bias = true, "
+             "init = he_normal}(x)    (layer)\n"),
+    ("relu", "relu(x)    (function)\n"),
+    ("concat", "concat(*xs, axis)    (function)\n"),
+    ("random_flip", "random_flip(p = 0.5)    (transform)\n"),
+    ("adam", "    betas         two numbers from 0 to below 1\n"),
+    ("linear", "linear(start, end = 0)    (schedule)\n"),
+    ("linear", "linear{c, bias = true, init = lecun_uniform}(x)    (layer)\n"),
+    ("fashion_mnist", "fashion_mnist(folder, classes = [],"),
+    ("digits", "take      the first n rows"),
+    ("he_normal", "he_normal    (initialiser)\n"),
+    ("feed", "    feed image = image -> random_flip()\n"),
+    ("n201", "error[N201]: A name that nothing defines\n"),
+    ("N462", "note[N462]: "),
+    ("N999", "NETDSL_DEBUG=1"),
+])
+def test_pages(word, shown):
+    result = netdsl("explain", word)
+    assert result.exit_code == 0
+    assert shown in result.stdout
+
+
+def test_what_nobody_knows():
+    result = netdsl("explain", "covn")
+    assert result.exit_code == 2
+    assert "did you mean `conv`?" in result.stderr

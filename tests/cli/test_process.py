@@ -1,0 +1,129 @@
+"""The command as a process: what it loads, how it ends, what it does about pipes and terminals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from time import monotonic, sleep
+
+import pytest
+
+from commands import DIGITS, ROOT, netdsl, netdsl_json, start
+
+HEAVY = ("onnx", "onnxruntime", "networkx", "rich", "PIL", "safetensors", "torch")
+LOADED = """
+import sys
+from netdsl.cli import group
+group.main(["check", sys.argv[1]], standalone_mode=False)
+print(*sorted(module for module in sys.modules if "." not in module))
+"""
+
+
+def test_check_loads_nothing_heavy():
+    done = subprocess.run([sys.executable, "-c", LOADED, DIGITS], capture_output=True, text=True,
+                          check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    loaded = done.stdout.splitlines()[-1].split()
+    assert "numpy" in loaded and "lark" in loaded
+    assert not set(HEAVY) & set(loaded)
+
+
+def test_help_names_every_verb():
+    help = netdsl("--help").stdout
+    for verb in ("check", "summary", "train", "evaluate", "predict", "compile", "fmt", "explain"):
+        assert f"\n  {verb} " in help
+        result = netdsl(verb, "--help")
+        assert result.exit_code == 0
+        assert f"netdsl {verb} " in result.stdout.split("Examples:")[1]
+
+
+def test_version():
+    import netdsl as package
+
+    assert netdsl("--version").stdout == f"netdsl {package.__version__}\n"
+
+
+@pytest.fixture
+def fault(monkeypatch):
+    def fail(*arguments):
+        raise KeyError("a mistake\nof ours")
+
+    monkeypatch.setattr("netdsl.cli.check.open_file", fail)
+
+
+def test_a_fault_of_ours(fault):
+    result = netdsl("check", DIGITS)
+    assert (result.exit_code, result.stdout) == (70, "")
+    assert "error[N999]: netdsl failed: KeyError" in result.stderr
+    assert "please report it" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_fault_of_ours_as_json(fault):
+    problem, = netdsl_json("check", DIGITS, code=70)["problems"]
+    assert problem["code"] == "N999"
+
+
+def test_a_fault_of_ours_for_those_who_mend_it(fault, monkeypatch):
+    monkeypatch.setenv("NETDSL_DEBUG", "1")
+    assert "Traceback (most recent call last)" in netdsl("check", DIGITS).stderr
+
+
+def test_a_reader_who_leaves():
+    process = start("explain")
+    process.stdout.close()
+    assert (process.wait(), process.stderr.read()) == (141, "")
+
+
+def test_a_terminal_without_the_signs():
+    process = start("summary", DIGITS, encoding="latin-1", PYTHONIOENCODING="latin-1")
+    output, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+    assert " ????????????" in output
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_stopped_by_hand(tmp_path):
+    out = tmp_path / "run"
+    process = start("train", DIGITS, "--epochs", 10_000, "--out", out)
+    for line in process.stdout:
+        if line.strip().startswith("1/10000"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.startswith("note[N462]: training was stopped after ")
+    assert f"--out {out} --resume" in errors
+    assert (out / "checkpoint.safetensors").is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals of POSIX")
+@pytest.mark.parametrize("no_color, painted", [("", True), ("1", False)])
+def test_colours_on_a_terminal(no_color, painted):
+    shown = on_terminal("check", "nowhere.net", NO_COLOR=no_color)
+    assert b"cannot read `nowhere.net`" in shown
+    assert (b"\x1b[1;31merror" in shown) == painted
+
+
+def on_terminal(*arguments: str, **environment: str) -> bytes:
+    """What a command writes to a pseudo-terminal."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "netdsl", *arguments], stdout=theirs, stderr=theirs,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", **environment},
+    )
+    os.close(theirs)
+    shown, began = b"", monotonic()
+    while monotonic() - began < 30:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # Linux: the other side is closed
+            break
+        if not piece:
+            break
+        shown += piece
+        sleep(0.01)
+    process.wait()
+    os.close(ours)
+    return shown

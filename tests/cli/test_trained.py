@@ -1,0 +1,288 @@
+"""`train`, `evaluate`, `compile` and `predict`, one after the other, on the digits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+import netdsl as package
+from netdsl.data.digits import Digits
+
+from commands import DIGITS, MODELS, netdsl, netdsl_json
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """The folder of a short training with `-D width=8`."""
+    folder = tmp_path_factory.mktemp("train") / "run"
+    result = netdsl("train", DIGITS, "-D", "width=8", "--epochs", 3, "--out", folder)
+    assert (result.exit_code, result.stderr) == (0, "")
+    (folder / "printed.txt").write_text(result.stdout, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(trained) -> Path:
+    return trained / "best.safetensors"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def image(row: int) -> np.ndarray:
+    """A digit for validation as f32 [1, 8, 8] in 0 … 1."""
+    field = Digits().load().validate["image"]
+    return field.rows(slice(row, row + 1), np.dtype(np.float32))[0]
+
+
+# ------------------------------------------------------------------ train
+
+
+def test_training_tells_what_happens(trained):
+    first, *lines = (trained / "printed.txt").read_text("utf-8").splitlines()
+    assert first == "training on 1,442 examples for 3 epochs of 45 steps, validating on 355"
+    for number, line in enumerate(lines[:3], 1):
+        assert line.startswith(f"{number}/3   ce 0.") or line.startswith(f"{number}/3   ce 1.")
+        assert "   validation: ce " in line and "  top1 0." in line
+    assert "loss by epoch" in lines[4]
+    printed = "\n".join(lines)
+    history = json.loads((trained / "history.json").read_text("utf-8"))
+    best = history["epochs"][history["best"] - 1]["validation"]["top1"]
+    assert f"best top1: {best:.4f}, after epoch {history['best']}" in printed
+    assert f"netdsl evaluate {DIGITS} -Dwidth=8 --weights {trained}/best.safetensors" in printed
+    assert f"-o {trained}/model.onnx" in printed
+
+
+def test_training_goes_on(here):
+    assert netdsl("train", DIGITS, "--epochs", 1).exit_code == 0
+    assert netdsl("train", DIGITS, "--epochs", 1, "--seed", 1).exit_code == 0
+    assert sorted(path.name for path in (here / "runs").iterdir()) == ["Digits", "Digits-2"]
+    result = netdsl("train", DIGITS, "--epochs", 2, "--seed", 1, "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert "going on after epoch 1\n2/2 " in result.stdout
+    assert "saved in runs/Digits-2: " in result.stdout
+
+
+def test_training_with_settings(here):
+    result = netdsl("train", DIGITS, "--epochs", 1, "--set", "batch=700", "--set", "lr=1e-4")
+    assert "for 1 epoch of 2 steps" in result.stdout
+
+
+def test_training_from_weights(here, trained, weights):
+    result = netdsl("train", DIGITS, "-D", "width=8", "--epochs", 1, "--set", "lr=0.0",
+                    "--init", weights, "--out", "again")
+    assert result.exit_code == 0, result.stderr
+    before, after = map(package.load_weights, (weights, here / "again" / "weights.safetensors"))
+    assert np.array_equal(before["conv1.weight"], after["conv1.weight"])
+
+
+@pytest.mark.parametrize("arguments, code, message", [
+    ([DIGITS, "--epochs", "0"], 2, "0 is not in the range"),
+    ([DIGITS, "--seed", "-1"], 2, "-1 is not in the range"),
+    ([DIGITS, "--set", "batch"], 2, "not of the form name=value"),
+    ([DIGITS, "--set", "bach=3"], 1, "did you mean `batch`?"),
+    ([DIGITS, "--set", "batch=0"], 1, "at least 1"),
+    ([DIGITS, "--set", "batch=5000"], 1, "a batch of 5,000 does not fit"),
+    ([DIGITS, "--data", "digts"], 1, "did you mean `digits`?"),
+    ([DIGITS, "--data", "mnist:nowhere"], 1, "no such file"),
+    ([DIGITS, "--init", "nowhere.safetensors"], 1, "it does not exist"),
+    ([DIGITS, "--resume", "--out", "nowhere"], 1, "error[N463]"),
+    ([MODELS / "mlp.net", "--data", "digits"], 1, "its rows are [1, 8, 8]"),
+])
+def test_training_refuses(here, arguments, code, message):
+    result = netdsl("train", *arguments)
+    assert result.exit_code == code, result.output
+    assert message in result.stderr
+    assert not (here / "runs").exists()
+
+
+def test_no_training_program(here):
+    (here / "m.net").write_text("model M { input x: f32[B, 4]\n output y = relu(x) }", "utf-8")
+    result = netdsl("train", "m.net")
+    assert result.exit_code == 1
+    assert "error[N851]: m.net has no training program for M" in result.stderr
+
+
+# ------------------------------------------------------------------ evaluate
+
+
+def test_both_runtimes_measure_the_same(weights):
+    ours = netdsl_json("evaluate", DIGITS, "-D", "width=8", "--weights", weights)
+    theirs = netdsl_json("evaluate", DIGITS, "-D", "width=8", "--weights", weights,
+                         "--runtime", "onnx")
+    assert ours["rows"] == 355 and ours["classes"] == list("0123456789")
+    assert sum(map(sum, ours["confusion"])) == 355
+    hits = sum(row[number] for number, row in enumerate(ours["confusion"]))
+    assert hits / 355 == pytest.approx(ours["metrics"]["top1"])
+    assert hits / 355 > 0.8
+    assert theirs["confusion"] == ours["confusion"]
+    assert theirs["losses"]["ce"] == pytest.approx(ours["losses"]["ce"], rel=1e-4)
+
+
+def test_evaluation_as_text(weights):
+    result = netdsl("evaluate", DIGITS, "-Dwidth=8", "--weights", weights, "--data", "digits")
+    assert result.stdout.startswith("Digits on digits(): 355 rows, by numpy\n\n  ce    0.")
+    assert "true \\ predicted" in result.stdout
+
+
+def test_json_knows_no_nan(here):
+    model = package.load(DIGITS)
+    weights = model.initialize()
+    weights["fc2.bias"][:] = np.nan
+    package.save_weights("nan.npz", weights)
+    result = netdsl("evaluate", DIGITS, "--weights", "nan.npz", "--json")
+    assert json.loads(result.stdout, parse_constant=pytest.fail)["losses"] == {"ce": None}
+    assert "warning[N609]" in result.stderr
+
+
+@pytest.mark.parametrize("arguments, code, message", [
+    ([], 1, "have another shape than the network's"),
+    (["-D", "width=8", "--data", "npz"], 1, "error[N"),
+    (["-D", "width=8", "--runtime", "tpu"], 2, "is not one of"),
+])
+def test_evaluation_refuses(weights, arguments, code, message):
+    result = netdsl("evaluate", DIGITS, "--weights", weights, *arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+
+
+# ------------------------------------------------------------------ compile
+
+
+def test_compiled(here, weights):
+    content = netdsl_json("compile", DIGITS, "-Dwidth=8", "--weights", weights, "-o", "d.onnx")
+    model = onnx.load("d.onnx")
+    assert content["model"] == "Digits" and content["path"] == "d.onnx"
+    assert content["bytes"] == (here / "d.onnx").stat().st_size
+    assert content["nodes"] == len(model.graph.node)
+    assert content["opset"] == model.opset_import[0].version >= 18
+    assert content["largest_difference"] <= 1e-5
+    names = {tensor.name for tensor in model.graph.initializer}
+    assert "conv1.weight" in names and "bn1.running_mean" not in names
+
+
+def test_compiled_as_it_stands(here):
+    result = netdsl("compile", DIGITS, "-o", "d.onnx", "--no-verify", "--no-fold", "--seed", 3)
+    assert result.exit_code == 0
+    assert "untrained, drawn from seed 3" in result.stdout and "agree" not in result.stdout
+    names = {tensor.name for tensor in onnx.load("d.onnx").graph.initializer}
+    assert "bn1.running_mean" in names
+
+
+def test_compile_overwrites_no_input(here, weights):
+    before = weights.read_bytes()
+    result = netdsl("compile", DIGITS, "-Dwidth=8", "--weights", weights, "-o", weights)
+    assert result.exit_code == 2
+    assert "is what the file is made from" in result.stderr
+    assert weights.read_bytes() == before
+
+
+@pytest.mark.parametrize("arguments, code, message", [
+    (["-o", "nowhere/d.onnx"], 1, "cannot write"),
+    ([], 2, "Missing option '-o'"),
+    (["-o", "d.onnx", "--weights", "w.pth"], 1, "error[N601]"),
+])
+def test_compile_refuses(here, arguments, code, message):
+    result = netdsl("compile", DIGITS, *arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert list(here.iterdir()) == []
+
+
+# ------------------------------------------------------------------ predict
+
+
+@pytest.fixture
+def files(here) -> Path:
+    """The same digit in several files, and others that do not fit."""
+    digit = image(3)
+    pixels = np.rint(digit[0] * 255).astype(np.uint8)
+    np.save("one.npy", digit)
+    np.save("two.npy", np.stack([digit, digit]))
+    np.save("bytes.npy", pixels[None])
+    np.savez("one.npz", image=digit[None])
+    np.savez("other.npz", picture=digit[None])
+    np.save("flat.npy", digit.ravel())
+    np.save("texts.npy", np.array(["a", "b"]))
+    Image.fromarray(pixels).save("grey.png")
+    Image.fromarray(pixels).convert("RGBA").save("colour.png")
+    Image.fromarray(pixels).convert("P").save("palette.png")
+    Image.fromarray(pixels).save("grey.jpg", quality=100)
+    Image.fromarray(pixels).resize((9, 8)).save("wide.png")
+    Image.fromarray(pixels.astype(np.uint16) * 257).save("deep.png")
+    (here / "cut.png").write_bytes((here / "grey.png").read_bytes()[:60])
+    (here / "cut.npy").write_bytes((here / "two.npy").read_bytes()[:300])
+    (here / "text.png").write_text("no image")
+    return here
+
+
+def test_predictions_agree_with_the_network(files, weights):
+    names = ["one.npy", "two.npy", "bytes.npy", "one.npz", "grey.png", "colour.png",
+             "palette.png", "grey.jpg"]
+    content = netdsl_json("predict", DIGITS, "-Dwidth=8", *names, "--weights", weights)
+    model = package.load(DIGITS, width=8)
+    logits = model.run({"image": image(3)[None]}, package.load_weights(weights))["logits"][0]
+    expected = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    rows = [(each["input"], each["row"]) for each in content["predictions"]]
+    assert rows == [("one.npy", 0), ("two.npy", 0), ("two.npy", 1),
+                    *((name, 0) for name in names[2:])]
+    for each in content["predictions"]:
+        assert len(each["classes"]) == 3
+        for guess in each["classes"]:
+            assert guess["class"] == str(guess["index"])
+            assert guess["probability"] == pytest.approx(expected[guess["index"]], abs=0.02)
+        assert each["classes"][0]["index"] == int(logits.argmax())
+
+
+def test_predictions_as_text(files, weights):
+    result = netdsl("predict", DIGITS, "-Dwidth=8", "two.npy", "--weights", weights, "--top", 1)
+    first, second = result.stdout.splitlines()
+    assert first.startswith("two.npy[0]   ") and first.endswith("%")
+    assert second.startswith("two.npy[1]   ")
+
+
+@pytest.mark.parametrize("file, message", [
+    ("wide.png", "its rows are [1, 8, 9], not [1, 8, 8]"),
+    ("flat.npy", "error[N853]: flat.npy does not fit the input `image: f32[B, 1, 8, 8]`"),
+    ("other.npz", "it has no array `image`, only picture"),
+    ("texts.npy", "it is no .npy file of numbers"),
+    ("cut.npy", "it is no .npy file of numbers"),
+    ("cut.png", "it is no sound PNG or JPEG"),
+    ("text.png", "it is no sound PNG or JPEG"),
+    ("deep.png", "not of 8 bits a channel"),
+    ("nowhere.npy", "there is no such file"),
+    ("a.txt", "its name ends in none of .png"),
+])
+def test_inputs_that_do_not_fit(files, weights, file, message):
+    result = netdsl("predict", DIGITS, "-Dwidth=8", file, "--weights", weights)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert message in result.stderr
+
+
+def test_an_image_that_would_fill_the_memory(files, weights, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    result = netdsl("predict", DIGITS, "-Dwidth=8", "grey.png", "--weights", weights)
+    assert result.exit_code == 1
+    assert "it is too large" in result.stderr
+
+
+def test_a_network_that_is_no_classifier(here):
+    (here / "m.net").write_text(
+        "model M { input a: f32[B, 2]\n input b: f32[B, 2]\n output y = a + b }", "utf-8")
+    package.save_weights("w.npz", {})
+    np.savez("ab.npz", a=np.ones((1, 2), np.float32), b=np.ones((1, 2), np.float32))
+    np.save("a.npy", np.ones((1, 2), np.float32))
+    result = netdsl("predict", "m.net", "ab.npz", "--weights", "w.npz")
+    assert (result.stdout, result.exit_code) == ("ab.npz   y [1, 2]: 2, 2\n", 0)
+    content = netdsl_json("predict", "m.net", "ab.npz", "--weights", "w.npz")
+    assert content["predictions"] == [{"input": "ab.npz", "outputs": {"y": [[2.0, 2.0]]}}]
+    refused = netdsl("predict", "m.net", "a.npy", "--weights", "w.npz")
+    assert refused.exit_code == 1 and "error[N854]" in refused.stderr

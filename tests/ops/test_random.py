@@ -1,0 +1,92 @@
+"""Draws: their distribution, and that they depend on seed, stream, step and position alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from netdsl.backends.numpy import Runner
+from netdsl.ir.graph import Emitter, Graph, Value
+from netdsl.ir.tensor import TensorType
+from netdsl.ops import OPS
+from netdsl.ops.random import KEY, uniform
+
+COUNT = 1 << 18
+FIRST = np.array([7, 1], np.uint64)
+
+
+def test_uniform_has_the_moments_of_the_uniform_distribution():
+    x = uniform(FIRST, "stream", COUNT).astype(np.float64)
+    assert x.min() >= 0 and x.max() < 1
+    for power in (1, 2, 3, 4):  # E xᵖ = 1 / (p + 1), Var xᵖ ≤ 1/8; five standard errors
+        assert abs((x**power).mean() - 1 / (power + 1)) < 5 * np.sqrt(1 / 8 / COUNT)
+
+
+def test_uniform_fills_all_cells_evenly():
+    counts = np.bincount((uniform(FIRST, "stream", COUNT) * 64).astype(int), minlength=64)
+    chi_squared = ((counts - COUNT / 64) ** 2 / (COUNT / 64)).sum()
+    assert 20 < chi_squared < 130  # 63 degrees of freedom: mean 63, standard deviation 11
+
+
+@pytest.mark.parametrize("lag", (1, 2, 64))
+def test_neighbours_are_independent(lag):
+    x = uniform(FIRST, "stream", COUNT).astype(np.float64) - 0.5
+    assert abs((x[lag:] * x[:-lag]).mean() * 12) < 5 / np.sqrt(COUNT)
+
+
+def test_streams_steps_and_seeds_are_independent():
+    others = [
+        uniform(np.array(key, np.uint64), stream, COUNT)
+        for key, stream in (((7, 1), "other"), ((7, 2), "stream"), ((8, 1), "stream"))
+    ]
+    x = uniform(FIRST, "stream", COUNT).astype(np.float64) - 0.5
+    for other in others:
+        assert abs((x * (other - 0.5)).mean() * 12) < 5 / np.sqrt(COUNT)
+
+
+def test_numbers_are_the_same_everywhere():
+    expected = [0.10804921, 0.97629911, 0.28571516]
+    np.testing.assert_allclose(uniform(FIRST, "stream", 3), expected, rtol=1e-7)
+
+
+def test_a_longer_draw_begins_like_a_shorter_one():
+    np.testing.assert_array_equal(uniform(FIRST, "s", 100), uniform(FIRST, "s", 5000)[:100])
+
+
+# ------------------------------------------------------------------ dropout
+
+
+def dropout_graph(count: int, *streams: str, p: float = 0.3) -> Graph:
+    """One dropout of ones for each stream."""
+    emit, key, x = Emitter(), Value(KEY), Value(TensorType("f32", (count,)))
+    ys = {stream: emit(OPS["dropout"], x, key, p=p, stream=stream)[0] for stream in streams}
+    return Graph("drop", tuple(emit.nodes), {"x": x}, {}, ys, key=key)
+
+
+def dropped(graph: Graph, key=(7, 1), lanes: int = 1) -> dict[str, np.ndarray]:
+    x = np.ones(graph.inputs["x"].shape, np.float32)
+    return Runner(graph, {}, lanes).run({"x": x}, key).outputs
+
+
+@pytest.mark.parametrize("p", (0.1, 0.5, 0.9))
+def test_dropout_keeps_the_expectation(p):
+    y = dropped(dropout_graph(COUNT, "a", p=p))["a"]
+    error = np.sqrt(p * (1 - p) / COUNT)
+    assert abs((y == 0).mean() - p) < 5 * error
+    assert abs(y.mean() - 1) < 5 * error / (1 - p)
+    np.testing.assert_allclose(y[y != 0], 1 / (1 - p), rtol=1e-6)
+
+
+@pytest.mark.parametrize("lanes", (1, 2))
+def test_a_stream_draws_the_same_whatever_else_is_there(lanes):
+    alone = dropped(dropout_graph(50_000, "a"))["a"]
+    among = dropped(dropout_graph(50_000, "c", "a", "b"), lanes=lanes)
+    np.testing.assert_array_equal(among["a"], alone)
+    assert (among["b"] != alone).any() and (among["c"] != alone).any()
+
+
+def test_a_step_draws_anew_and_again_the_same():
+    graph = dropout_graph(1000, "a")
+    first, second = dropped(graph, (7, 1))["a"], dropped(graph, (7, 2))["a"]
+    assert (first != second).any()
+    np.testing.assert_array_equal(dropped(graph, (7, 1))["a"], first)
