@@ -29,7 +29,8 @@ from netdsl.rewrite.specialize import specialize
 if TYPE_CHECKING:
     from netdsl.backends.numpy import Results, Runner
     from netdsl.backends.onnx import Exported
-    from netdsl.training import History, Trainer
+    from netdsl.training.history import History
+    from netdsl.training.trainer import Trainer
 
 Arrays = dict[str, np.ndarray]
 
@@ -237,13 +238,13 @@ class Model:
         self, weights: Mapping[str, np.ndarray] | None = None, seed: int = 0
     ) -> Trainer:
         """Steps by hand: `.step(batch)` gives the losses, `.weights` are where it stands."""
-        from netdsl.training import Trainer
+        from netdsl.training.trainer import Trainer
 
         return Trainer(self.graph, self._program(), weights, seed)
 
     def train(self, **options: Any) -> History:
-        """Run the training program: see `netdsl.training.fit` for the options."""
-        from netdsl.training import fit
+        """Run the training program: see `netdsl.training.loop.fit` for the options."""
+        from netdsl.training.loop import fit
 
         return fit(self.graph, self._program(), **options)
 

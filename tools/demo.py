@@ -28,7 +28,7 @@ def main() -> int:
     from netdsl.cli.terminal import look
     from netdsl.data.batches import Batches
     from netdsl.data.digits import Digits
-    from netdsl.training import evaluate
+    from netdsl.training.evaluate import evaluate
     from netdsl.views.confusion import confusion_text
     from netdsl.views.curves import curves_text
     from netdsl.views.summary import summary_text

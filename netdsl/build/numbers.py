@@ -39,25 +39,7 @@ def settled(value: Any) -> Any:
     return value
 
 
-def divided(a: Any, b: Any) -> Any:
-    if is_number(a) and is_number(b):
-        inexact = isinstance(a, float) or isinstance(b, float)
-        return a / b if inexact else Fraction(a) / Fraction(b)
-    if isinstance(a, float) or isinstance(b, float):
-        raise Unworkable("a free dimension takes exact numbers")
-    if isinstance(a, Ratio) or isinstance(b, Ratio) or isinstance(a, Fraction):
-        raise Unworkable("a ratio of free dimensions cannot be divided again")
-    if isinstance(b, Fraction):
-        return arithmetic("/", a * b.denominator, b.numerator)
-    quotient = floor_div(a, b)
-    return quotient if quotient * b == a else Ratio(a, b)
-
-
 def powered(a: Any, b: Any) -> Any:
-    if isinstance(a, (Expr, Ratio)) or isinstance(b, (Expr, Ratio)):
-        if isinstance(a, Expr) and isinstance(b, int) and 0 <= b <= 8:
-            return a**b
-        raise Unworkable("free dimensions have whole powers up to 8 only")
     if isinstance(b, int) and not isinstance(a, float):
         size = max(Fraction(a).numerator.bit_length(), Fraction(a).denominator.bit_length())
         if abs(b) * size > MOST_BITS:
@@ -66,19 +48,20 @@ def powered(a: Any, b: Any) -> Any:
     return float(a) ** float(b)
 
 
+def divided(a: Any, b: Any) -> Any:
+    inexact = isinstance(a, float) or isinstance(b, float)
+    return a / b if inexact else Fraction(a) / Fraction(b)
+
+
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
     "/": divided,
-    "//": lambda a, b: floor_div(a, b) if _whole(a, b) else math.floor(divided(a, b)),
-    "%": lambda a, b: a - OPERATORS["//"](a, b) * b,
+    "//": lambda a, b: math.floor(divided(a, b)),
+    "%": lambda a, b: a - math.floor(divided(a, b)) * b,
     "**": powered,
 }
-
-
-def _whole(*values: Any) -> bool:
-    return all(isinstance(value, (int, Expr)) for value in values)
 
 
 def arithmetic(operator: str, a: Any, b: Any) -> Any:
@@ -90,14 +73,9 @@ def arithmetic(operator: str, a: Any, b: Any) -> Any:
     for side in (a, b):
         if not is_size(side):
             raise Unworkable(f"{described(side)} is not a number")
-    mixed = isinstance(a, (Expr, Ratio)) or isinstance(b, (Expr, Ratio))
-    if mixed and operator != "/" and any(isinstance(x, (Fraction, float, Ratio)) for x in (a, b)):
-        if operator == "*" and isinstance(b, Fraction):
-            return divided(a * b.numerator, b.denominator)
-        if operator == "*" and isinstance(a, Fraction):
-            return divided(b * a.numerator, a.denominator)
-        raise Unworkable("a free dimension takes whole numbers: settle with floor or ceil")
     try:
+        if not is_number(a) or not is_number(b):
+            return _of_sizes(operator, a, b)
         result = OPERATORS[operator](a, b)
         if isinstance(result, complex) or (isinstance(result, float) and not math.isfinite(result)):
             raise Unworkable("the result is not a finite real number")
@@ -106,6 +84,54 @@ def arithmetic(operator: str, a: Any, b: Any) -> Any:
         raise Unworkable("division by zero") from None
     except OverflowError:
         raise Unworkable(TOO_LARGE) from None
+
+
+# ------------------------------------------------------------------ sizes that are not known yet
+
+
+def _of_sizes(operator: str, a: Any, b: Any) -> Any:
+    """Arithmetic where free dimensions take part: on fractions of sizes."""
+    if operator == "**":
+        if isinstance(a, Expr) and isinstance(b, int) and 0 <= b <= 8:
+            return a**b
+        raise Unworkable("free dimensions have whole powers up to 8 only")
+    if isinstance(a, float) or isinstance(b, float):
+        raise Unworkable("a free dimension takes exact numbers")
+    (a, a_of), (b, b_of) = _quotient(a), _quotient(b)
+    match operator:
+        case "+":
+            return ratio(a * b_of + b * a_of, a_of * b_of)
+        case "-":
+            return ratio(a * b_of - b * a_of, a_of * b_of)
+        case "*":
+            return ratio(a * b, a_of * b_of)
+        case "/":
+            return ratio(a * b_of, a_of * b)
+    whole = floor_div(a * b_of, a_of * b)
+    return whole if operator == "//" else ratio(a * b_of - whole * b * a_of, a_of * b_of)
+
+
+def ratio(a: Dim, b: Dim) -> Any:
+    """a / b in its plainest form: a size where it is one for every value of what is free."""
+    if isinstance(a, int) and isinstance(b, int):
+        return settled(Fraction(a, b))
+    whole = floor_div(a, b)
+    if whole * b == a:
+        return whole
+    if isinstance(b, int):
+        shared = math.gcd(b, *(factor for _, factor in a.terms)) * (-1 if b < 0 else 1)
+        a, b = floor_div(a, shared), settled(b // shared)
+    return Ratio(a, b)
+
+
+def _quotient(x: Any) -> tuple[Dim, Dim]:
+    """Numerator and denominator, as sizes."""
+    if isinstance(x, (Ratio, Fraction)):
+        return x.numerator, x.denominator
+    return x.as_integer_ratio() if isinstance(x, float) else (x, 1)
+
+
+# ------------------------------------------------------------------ comparison
 
 
 def compare(operator: str, a: Any, b: Any) -> bool | None:
@@ -126,13 +152,6 @@ def compare(operator: str, a: Any, b: Any) -> bool | None:
         return at_most(left, right) if operator == "<=" else at_most(right, left)
     reverse = at_most(right, left) if operator == "<" else at_most(left, right)
     return None if reverse is None else not reverse
-
-
-def _quotient(x: Any) -> tuple[Dim, Dim]:
-    """Numerator and denominator, as sizes."""
-    if isinstance(x, (Ratio, Fraction)):
-        return x.numerator, x.denominator
-    return x.as_integer_ratio() if isinstance(x, float) else (x, 1)
 
 
 def _same(a: Any, b: Any) -> bool | None:

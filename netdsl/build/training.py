@@ -93,8 +93,8 @@ class _Program:
                     names[name], spans[name] = node.name.span, node.span
                     settings[name] = self._value(self._override(name, node.value))
                 case ast.Feed():
-                    names = tuple(name.id for name in node.names)
-                    feeds.append(Feed(names, self._value(node.value), node.span))
+                    fed = tuple(name.id for name in node.names)
+                    feeds.append(Feed(fed, self._value(node.value), node.span))
                 case ast.Freeze():
                     freeze += [pattern.segments for pattern in node.patterns]
                     spans.setdefault("freeze", node.span)

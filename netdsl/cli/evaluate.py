@@ -13,8 +13,7 @@ from netdsl.cli.terminal import look, show, show_json
 from netdsl.cli.verb import Verb
 from netdsl.data.batches import Batches
 from netdsl.model import Model
-from netdsl.training import Evaluation
-from netdsl.training.evaluate import Evaluator, Run
+from netdsl.training.evaluate import Evaluation, Evaluator, Run
 from netdsl.views.confusion import confusion_text
 
 BATCH = 256  # where there is no training program to say it

@@ -102,7 +102,8 @@ def read_npy(path: Path) -> np.ndarray:
     try:
         array = np.load(ordinary(path), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise Refused(UnreadableInput(str(path), f"it is no .npy file of numbers ({error})")) from None
+        reason = f"it is no .npy file of numbers ({error})"
+        raise Refused(UnreadableInput(str(path), reason)) from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
         raise Refused(UnreadableInput(str(path), "it is no .npy file of numbers"))
     if array.nbytes > LARGEST:

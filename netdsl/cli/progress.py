@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress() -> Iterator[Observer]:
-    """An observer for `netdsl.training.fit` that shows what happens on the standard output."""
+    """An observer for `netdsl.training.loop.fit` that shows what happens on the standard output."""
     if not sys.stdout.isatty():
         yield Lines()
         return
@@ -68,8 +68,10 @@ class Bar(Lines):
         made = (epoch - 1 - plan.done) * plan.steps_per_epoch + batch
         remaining = (plan.epochs - plan.done) * plan.steps_per_epoch - made
         left = timedelta(seconds=round((now - self.began) / made * remaining))
-        self.drawn.update(self.task, completed=batch, figures=figures(losses),
-                          speed=f"{speed:,.0f} examples/s" if batch > 1 else "", left=f"{left} left")
+        self.drawn.update(
+            self.task, completed=batch, figures=figures(losses), left=f"{left} left",
+            speed=f"{speed:,.0f} examples/s" if batch > 1 else "",
+        )
 
     def write(self, line: str) -> None:
         self.drawn.console.print(line, markup=False, highlight=False, soft_wrap=True)

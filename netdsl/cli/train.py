@@ -15,7 +15,8 @@ from netdsl.cli.verb import Verb
 from netdsl.compiler import split_target
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.commands import NoTrainingProgram
-from netdsl.training import History, fit
+from netdsl.training.history import History
+from netdsl.training.loop import fit
 from netdsl.views.curves import curves_text
 
 RUNS = Path("runs")

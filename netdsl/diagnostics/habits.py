@@ -15,7 +15,7 @@ class ForeignSign(Problem):
 
     `and`, `or` and `not` are words; `**` is a power, `==` compares, `=` binds; statements need
     no `;`, because every statement begins with a name or a keyword; newlines mean nothing, so
-    there is no `\\\\` at the end of a line; strings stand in double quotes.
+    there is no `\\` at the end of a line; strings stand in double quotes.
     """
 
     code: ClassVar[str] = "N120"

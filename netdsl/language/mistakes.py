@@ -244,6 +244,8 @@ def body_begins_otherwise(place: Place) -> Mistake | None:
 BODY_BEGINS = {"INPUT", "STATE", "PARAMETER", "ASSERT"}
 ANY_ASSERTION = (("ASSERT", "assert"), ("NAME", "true"), ("ELSE", "else"), ("STRING", '""'))
 
+ANY_MINIMIZE = (("MINIMIZE", "minimize"), ("NAME", "x"), ("WITH", "with"), ("NAME", "x"))
+
 
 def _body_after(brace: int) -> Edit:
     """A statement that a body may begin with: what follows it is then a body."""

@@ -223,13 +223,20 @@ class _Recovery:
         return position
 
     def _inside_body(self, begin: _Begin) -> _Begin:
-        """Behind the first statement of a model's body, where any other may follow."""
+        """Behind the statement that a model's body or a step cannot do without."""
         types = self._automaton.shifts(begin.stack[-1])
-        first = begin.kind == "statement" and "RETURN" not in types
-        if not first or self._tokens[begin.position].type not in mistakes.BODY_BEGINS:
+        if begin.kind == "step" and "RBRACE" not in types:
+            tokens = (*mistakes.ANY_MINIMIZE, mistakes.ANY_MINIMIZE[0])
+        elif (
+            begin.kind == "statement"
+            and "RETURN" not in types
+            and self._tokens[begin.position].type in mistakes.BODY_BEGINS
+        ):
+            tokens = (*mistakes.ANY_ASSERTION, ("RETURN", "return"))
+        else:
             return begin
         self._automaton.stack = begin.stack
-        for type, value in (*mistakes.ANY_ASSERTION, ("RETURN", "return")):
+        for type, value in tokens:
             self._automaton.feed(made(type, value, 0, 0))
         return replace(begin, stack=self._automaton.stack[:-1])
 

@@ -140,13 +140,16 @@ def expectations(types: Iterable[str]) -> tuple[str, ...]:
     elif _EXPRESSION <= left:
         phrases.append("an expression")
         left -= _EXPRESSION | KEYWORDS | {"SAMPLE", "MINUS", "QMARK", "REST"}
+    if KEYWORDS <= left:  # behind a dot
+        phrases.append(KINDS["NAME"])
+        left -= KEYWORDS | NAMES | {"INT", "STAR"}
     several = next((kind for kind in _SEVERAL if kind[1] <= left), None)
     if several:
         phrases.append(several[0])
         left -= KEYWORDS | NAMES | {"COMMA"}
     if left >= NAMES:
         phrases.append(KINDS["NAME"])
-        left -= NAMES | {"INT"} | (KEYWORDS if KEYWORDS <= left else set())
+        left -= NAMES
     if phrases:
         left -= {END, "NET"}
     if left > {"COLON"}:  # a label is possible in most places, and seldom what is missing

@@ -9,7 +9,7 @@ from netdsl.views.chart import Line, chart
 from netdsl.views.rendering import to_text
 
 if TYPE_CHECKING:
-    from netdsl.training import History
+    from netdsl.training.history import History
 
 SIDE_BY_SIDE = 90  # columns from which two charts stand beside each other
 LOGARITHMIC_FROM = 10  # largest by smallest value

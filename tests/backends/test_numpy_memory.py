@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interpret import interpret
 from sketch import B, Sketch
 
 from netdsl.autodiff import differentiate
-from netdsl.backends.numpy import Runner, compile_program
+from netdsl.backends.numpy import Runner, compile_program, emitter
 from netdsl.backends.numpy.memory import plan
 from netdsl.backends.numpy.program import ALIGNMENT
 from netdsl.backends.numpy.view import Buffer
@@ -84,6 +85,42 @@ def test_views_take_no_memory():
     expected = np.broadcast_to(x.reshape(2, 12).T[2:5], (3, 3, 2))
     np.testing.assert_array_equal(Runner(sketch.graph(y=y), {}).run({"x": x}).outputs["y"],
                                   expected)
+
+
+@pytest.mark.parametrize("lanes", (1, 2))
+def test_what_is_joined_is_written_into_its_place(lanes, monkeypatch):
+    monkeypatch.setattr(emitter, "WORTH_SPLITTING", 0)
+    sketch = Sketch()
+    x = sketch(OPS["relu"], sketch.conv(sketch.input("x", 4, 3, 8, 8), "stem", 4))
+    for i in range(3):  # as in DenseNet, each result is part of the next
+        y = sketch(OPS["relu"], sketch.norm(x, f"norm{i}"))
+        x = sketch(OPS["concat"], x, sketch.conv(y, f"conv{i}", 2, bias=True), axis=1)
+    pools = [sketch(OPS["max_pool"], x, kernel=(2, 2), stride=(2, 2), pads=((0, 0), (0, 0)),
+                    dilation=(1, 1)) for _ in range(2)]
+    both = sketch(OPS["concat"], *pools, sketch(OPS["negative"], pools[0]), axis=1)
+    graph = sketch.graph(x=x, both=both)
+    program = compile_program(graph, lanes)
+    assert [call.function.__name__ for call in program.calls if call.op == "concat"] == ["copy"]
+    fed = {"x": np.random.default_rng(0).normal(size=(4, 3, 8, 8)).astype(np.float32)}
+    values = interpret(graph, fed, sketch.weights)
+    got = Runner(graph, sketch.weights, lanes).run(fed).outputs
+    for name, value in graph.outputs.items():
+        np.testing.assert_allclose(got[name], values[value], 1e-4, 1e-5)
+
+
+@pytest.mark.parametrize("axis", (0, 1, 2, 3))
+def test_parts_of_any_axis_come_together(axis):
+    sketch = Sketch()
+    x = sketch.input("x", 2, 3, 2, 4)
+    once, twice = sketch(OPS["exp"], x), sketch(OPS["relu"], x)
+    y = sketch(OPS["concat"], once, twice, x, twice, axis=axis)
+    z = sketch(OPS["concat"], once, once, axis=axis)
+    fed = {"x": np.random.default_rng(0).normal(size=(2, 3, 2, 4)).astype(np.float32)}
+    graph = sketch.graph(y=y, z=z, once=once)
+    values = interpret(graph, fed, {})
+    got = Runner(graph, {}).run(fed).outputs
+    for name, value in graph.outputs.items():
+        np.testing.assert_allclose(got[name], values[value], rtol=1e-6)
 
 
 def trained(batch: int) -> tuple[Sketch, Runner, dict]:

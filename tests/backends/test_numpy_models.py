@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from interpret import interpret
 
 from netdsl.backends.numpy import Runner, emitter
 from netdsl.compiler import build, open_file
@@ -19,18 +20,6 @@ from netdsl.training.graph import training_graph
 
 MODELS = sorted(Path(__file__).parents[2].glob("models/*.net"))
 KEY = (3, 14)
-
-
-def interpret(graph: Graph, fed: dict, variables: dict) -> dict:
-    """Every value of the graph by its node's reference kernel."""
-    values = {v: np.asarray(fed[name], v.type.numpy_dtype) for name, v in graph.inputs.items()}
-    values |= {v.value: variables[name] for name, v in graph.variables.items()}
-    if graph.key is not None:
-        values[graph.key] = np.array(KEY, np.uint64)
-    for node in graph.nodes:
-        made = node.op.kernel(node.attrs, *(v if v is None else values[v] for v in node.inputs))
-        values.update(zip(node.outputs, made if isinstance(made, tuple) else (made,)))
-    return values
 
 
 def step_of(path: Path) -> tuple[Graph, dict, dict]:
@@ -58,7 +47,7 @@ def step_of(path: Path) -> tuple[Graph, dict, dict]:
 def test_a_training_step_is_what_the_kernels_say(path, lanes, monkeypatch):
     monkeypatch.setattr(emitter, "WORTH_SPLITTING", 0)
     graph, variables, fed = step_of(path)
-    values = interpret(graph, fed, variables)
+    values = interpret(graph, fed, variables, KEY)
     losses = {name: values[v] for name, v in graph.losses.items()}
     following = {name: np.array(values[v]) for name, v in graph.updates.items()}
     still = {name: a.copy() for name, a in variables.items() if name not in following}

@@ -78,7 +78,7 @@ def test_the_place_is_in_the_text(path):
 REPAIRED = {  # the sample of a code with the suggestion followed, and what is left to say
     "n201": ({"imgae": "image", "rellu": "relu", "widht": "width"}, []),
     "n206": ({"conv(64, k = 3)(image)": "conv{64, k = 3}(image)", "-> ConvBN\n": "-> ConvBN{8}\n",
-              "-> batchnorm\n": "-> batchnorm{}\n"}, ["N227"] * 2),
+              "-> batchnorm\n": "-> batchnorm{}\n"}, ["N227"] * 3),
     "n207": ({"maxpool{2}": "maxpool(2)", "act{0.1}": "act{}"}, []),
     "n211": ({"batchnorm{}": "label: batchnorm{}"}, []),
     "n219": ({"relu(image)": "relu(image) * mask"}, []),

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netdsl.language import ast
+from netdsl.language.bounds import MOST_BRACKETS, MOST_LEVELS
 from netdsl.language.formatter import WIDTH, format_file, format_text
 from netdsl.language.parser import parse
 from netdsl.language.scanner import scan
@@ -117,6 +118,22 @@ def test_sketches_and_models_keep_tree_and_comments(shared):
         check(read_source(path).text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "let x = " + "-" * (MOST_LEVELS - 2) + "1",
+        "let x = " + "if a then b else " * (MOST_LEVELS - 3) + "c",
+        "let x = " + "[" * MOST_BRACKETS + "]" * MOST_BRACKETS,
+        "let x = " + "f(" * 74 + "x" + ")" * 74,
+        "let x = f" + ".a" * (MOST_LEVELS - 2),
+        "layer L(x) {" + "if (c) {" * 98 + "x = " + "-" * 46 + "1" + "}" * 99,
+        "layer L(x) {" + "if (c) { x = 1 } else " * 140 + "{} }",
+    ],
+)
+def test_the_deepest_trees_can_be_walked(text):
+    check(text)
+
+
 def quick(examples: int):
     return settings(
         max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck)
@@ -130,7 +147,7 @@ def prints_and_parses_back(file: ast.File) -> None:
     assert format_file(again) == text
 
 
-@quick(150)
+@quick(100)
 @given(trees.files)
 def test_trees_print_and_parse_back(file):
     prints_and_parses_back(file)
@@ -158,7 +175,7 @@ def commented(draw) -> str:
     return text
 
 
-@quick(60)
+@quick(40)
 @given(commented())
 def test_comments_survive_anywhere(text):
     check(text)

@@ -11,7 +11,7 @@ from small_networks import B, Building, perceptron, program, recipe
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import Feed, Flow, Minimize, Reference, Stage, Step
 from netdsl.ops.layout import reshape
-from netdsl.training import check_program
+from netdsl.training.check import check_program
 
 ADAM = recipe("adam", 0.01)
 

@@ -15,7 +15,7 @@ from netdsl.ir.graph import Graph
 from netdsl.layers.initializers import initialize
 from netdsl.ops.reduction import mean
 from netdsl.rewrite.phases import infer, validate
-from netdsl.training import evaluate
+from netdsl.training.evaluate import evaluate
 from netdsl.training.evaluate import classifier, cut_at_outputs
 
 ROWS = 19

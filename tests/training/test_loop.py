@@ -17,7 +17,8 @@ from small_networks import blobs, perceptron, program, recipe
 from netdsl.data.dataset import Dataset
 from netdsl.diagnostics import Refused
 from netdsl.ir.program import Flow, Minimize, Stage
-from netdsl.training import Observer, fit
+from netdsl.training.history import Observer
+from netdsl.training.loop import fit
 from netdsl.training.loop import judge_of
 from netdsl.weights import load_weights, read_metadata, save_weights
 

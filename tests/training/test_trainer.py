@@ -11,7 +11,7 @@ from netdsl.data.batches import Batches
 from netdsl.diagnostics import Refused
 from netdsl.ir.program import Minimize
 from netdsl.layers.initializers import initialize
-from netdsl.training import Trainer
+from netdsl.training.trainer import Trainer
 from netdsl.training.graph import training_graph
 
 SGD = recipe("sgd", 0.1)
