@@ -8,11 +8,11 @@ from typing import Any
 
 from netdsl.build.builder import Builder
 from netdsl.build.construct import Label
-from netdsl.build.evaluate import condition, evaluate, usable
+from netdsl.build.evaluate import condition, evaluate
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.labels import join
 from netdsl.build.types import tensor_type
-from netdsl.build.values import UNKNOWN, described, show
+from netdsl.build.values import UNKNOWN, described, show, usable
 from netdsl.diagnostics.evaluation import AssertionFailed, NotYet, WrongCount, WrongKind
 from netdsl.diagnostics.names import UnlabelledLoop
 from netdsl.ir.dim import MOST_PARTS, TooComplex

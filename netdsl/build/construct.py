@@ -8,7 +8,7 @@ from typing import Any
 from netdsl.build.builder import Builder
 from netdsl.build.frame import Frame
 from netdsl.build.labels import Labels
-from netdsl.build.values import UNKNOWN, Instance, LayerDefinition, described, show
+from netdsl.build.values import UNKNOWN, Instance, LayerDefinition, described, show, usable
 from netdsl.diagnostics.evaluation import (
     BadValue,
     MissingArgument,
@@ -158,7 +158,10 @@ def declared_attributes(b: Builder, of: str, declared, module, given: list[Given
     frame = Frame(module, Labels("", "none"), creates=False)
     for attribute in declared:
         argument = bound.get(attribute.name.id)
-        if argument is not None:
+        if argument is not None and not usable(argument.value):
+            b.complain(WrongKind, argument.span, described(argument.value), "a value")
+            value = UNKNOWN
+        elif argument is not None:
             value = argument.value
         elif attribute.default is not None:
             value = evaluate(b, attribute.default, frame)

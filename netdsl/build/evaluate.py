@@ -14,7 +14,6 @@ from netdsl.build.index import index
 from netdsl.build.values import (
     UNKNOWN,
     Instance,
-    ModelDefinition,
     Module,
     Place,
     described,
@@ -356,11 +355,6 @@ def _below(b, node: ast.Member, target: Instance | Place):
     known = dict.fromkeys(name.split(".")[depth] for name in below)
     b.complain(NoMember, node.span, described(target), node.name, tuple(known))
     return UNKNOWN
-
-
-def usable(value: Any) -> bool:
-    """Whether a name may be bound to it: models, files and label paths are not values."""
-    return not isinstance(value, (Module, ModelDefinition, Place))
 
 
 _RULES = {

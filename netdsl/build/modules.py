@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netdsl.build.builder import Builder, deep_stack
-from netdsl.build.evaluate import evaluate, usable
+from netdsl.build.evaluate import evaluate
 from netdsl.build.frame import Frame
 from netdsl.build.labels import Labels
 from netdsl.build.values import (
@@ -18,6 +18,7 @@ from netdsl.build.values import (
     Module,
     Unknown,
     described,
+    usable,
 )
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.evaluation import NotYet, WrongKind

@@ -108,6 +108,11 @@ class Ratio:
         return " / ".join(sides)
 
 
+def usable(value: Any) -> bool:
+    """Whether a name may be bound to it: models, files and label paths are not values."""
+    return not isinstance(value, (Module, ModelDefinition, Place))
+
+
 MOST_SHOWN = 12  # items of a list in a message
 
 

@@ -160,9 +160,11 @@ def floor_div(a: Dim, b: Dim) -> Dim:
     rest = _canonical({m: f % b for m, f in _terms(a)})
     if isinstance(rest, int):
         return whole + rest // b
-    inner = _lone_quotient(rest)
+    offset = sum(f for m, f in rest.terms if m == ())
+    inner = _lone_quotient(rest - offset)
     if inner is not None and isinstance(inner.divisor, int) and inner.divisor > 0 and b > 0:
-        return whole + floor_div(inner.numerator, inner.divisor * b)  # ⌊⌊a / c⌋ / b⌋ = ⌊a / cb⌋
+        # ⌊(⌊a / c⌋ + n) / b⌋ = ⌊(a + cn) / cb⌋
+        return whole + floor_div(inner.numerator + inner.divisor * offset, inner.divisor * b)
     return whole + _atom(Quotient(rest, b))
 
 

@@ -145,6 +145,8 @@ class _Formatter(Expressions):
         if node.attributes:
             head.append(self.bracketed("{}", node.attributes, after, self._attribute))
             after = node.attributes[-1].span.end
+        else:
+            head.append("{}")  # written as it is constructed
         head.append(self.bracketed("()", node.operands, after, self._operand))
         if len(node.results) == 1:
             head.append(self._result_types(self.type(node.results[0])))
