@@ -25,6 +25,7 @@ from netdsl.diagnostics.names import UnknownModel
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import TrainProgram
 from netdsl.language.text import read_source
+from netdsl.resources import network
 
 STAGES = (
     ("read", "netdsl.language.text", "read_source", "path -> Source"),
@@ -50,8 +51,9 @@ class Built:
 
 
 def open_file(path: str | Path, report: Report) -> Module:
-    """The file's declarations. Raises Refused when it cannot be read or parsed."""
-    module = load_module(read_source(path), report)
+    """The file's declarations; `models/NAME.net` finds the networks that come with netdsl too.
+    Raises Refused when it cannot be read or parsed."""
+    module = load_module(read_source(network(path)), report)
     check_targets(module, report)
     return module
 
