@@ -26,6 +26,7 @@ from netdsl.source import Span
 MOST_NODES = 500_000
 MOST_TURNS = 200_000  # of all loops together
 MOST_STEPS = 1_000_000  # expressions evaluated
+APPLICATION = 20  # expressions that the application of a layer counts as
 MOST_NESTED = 100  # layers within layers
 MOST_ELEMENTS = 2**40  # of one tensor, free dimensions taken as 1
 MOST_PROBLEMS = 50  # errors told in one run
@@ -120,6 +121,7 @@ class Builder:
     def inside(self, instance: Instance) -> Iterator[set[str]]:
         """While an instance is applied. Gives the set in which the names of the variables it
         uses gather."""
+        self.count_step(instance.span, APPLICATION)
         if len(self.trail) >= MOST_NESTED:
             self.stop(instance.span, "layers nested", MOST_NESTED)
         self.trail.append(instance)

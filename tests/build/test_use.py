@@ -69,7 +69,7 @@ def test_messages_name_files_as_the_user_would(build):
     main = MAIN.replace("./blocks.net", "parts/../parts/blocks.net")
     codes, text = build(main_net=main, parts__blocks_net=BLOCK.replace("fc: linear", "fc: linaer"))
     assert codes == ["N201"]
-    assert "--> parts/blocks.net:1:41" in text
+    assert "--> parts/blocks.net:1:37" in text
 
 
 def test_a_circle(build):

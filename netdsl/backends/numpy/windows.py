@@ -32,6 +32,18 @@ class Geometry:
         return any(map(any, self.pads))
 
     @property
+    def is_apart(self) -> bool:
+        """Whether no two windows share an element, and none reaches into padding."""
+        reaches = (d * (k - 1) for d, k in zip(self.dilation, self.kernel))
+        return not self.is_padded and all(r < s for r, s in zip(reaches, self.stride))
+
+    @property
+    def covers(self) -> bool:
+        """Whether windows that are apart leave no element out."""
+        every = zip(self.sizes, self.kernel, self.windows, self.stride)
+        return all(s == k and k * count == n for n, k, count, s in every)
+
+    @property
     def padded(self) -> Shape:
         return tuple(n + sum(pads) for n, pads in zip(self.sizes, self.pads))
 

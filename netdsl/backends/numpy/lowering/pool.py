@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from netdsl.backends.numpy.emitter import copy
 from netdsl.backends.numpy.lowering.reference import unless_half
 from netdsl.backends.numpy.view import View
 from netdsl.backends.numpy.windows import Geometry, chunks
@@ -62,12 +63,32 @@ def spread_maximum(
         wide.fill(0)
         open_.fill(True)
         for tap, out in zip(taps_of(x, inner, taps, start, step), back_taps):
-            np.equal(tap, largest, out=hit)
-            np.logical_and(hit, open_, out=hit)
-            np.logical_xor(open_, hit, out=open_)
+            first_hits(tap, largest, open_, hit)
             np.multiply(flow, hit, out=share)
             np.add(out, share, out=out)
         np.copyto(back[start : start + step], back_inner)
+
+
+def spread_maximum_apart(
+    g: np.ndarray, y: np.ndarray, taps: tuple[np.ndarray, ...],
+    back_taps: tuple[np.ndarray, ...], open_: np.ndarray, hit: np.ndarray,
+) -> None:
+    """The same for windows that share no element and need no padding: `taps` and `back_taps`
+    are those of x and of the result, whose elements outside every window are left alone."""
+    step = len(open_)
+    for start in range(0, len(g), step):
+        flow, largest = g[start : start + step], y[start : start + step]
+        open_.fill(True)
+        for tap, out in zip(taps, back_taps):
+            first_hits(tap[start : start + step], largest, open_, hit)
+            np.multiply(flow, hit, out=out[start : start + step])
+
+
+def first_hits(tap: np.ndarray, largest: np.ndarray, open_: np.ndarray, hit: np.ndarray) -> None:
+    """hit = where an open window's maximum is met; these are open no more."""
+    np.equal(tap, largest, out=hit)
+    np.logical_and(hit, open_, out=hit)
+    np.logical_xor(open_, hit, out=open_)
 
 
 def spread_average(
@@ -119,15 +140,23 @@ def max_pool_gradient_rule(emit, node) -> None:
     g, x, y = map(emit.read, node.inputs)
     out = emit.write(node.outputs[0])
     geometry = geometry_of(node.attrs, x.shape[2:])
+    if geometry.is_apart and not geometry.covers:
+        emit(copy, emit.scalar(0, out.dtype), out=out)
     for start, stop, step in chunks(emit, x.shape[0], image_bytes(x, geometry)):
-        part, windows = x.rows(start, stop), (step, *y.shape[1:])
+        part, back, windows = x.rows(start, stop), out.rows(start, stop), (step, *y.shape[1:])
+        open_, hit = (emit.scratch(windows, np.bool_) for _ in range(2))
+        if geometry.is_apart:
+            emit(
+                spread_maximum_apart, g.rows(start, stop), y.rows(start, stop),
+                geometry.each_tap(part), back_taps=geometry.each_tap(back), open_=open_, hit=hit,
+            )
+            continue
         inner, taps = padded_taps(emit, part, step, geometry, -np.inf)
         wide = emit.scratch((step, x.shape[1], *geometry.padded), x.dtype)
         emit(
             spread_maximum, g.rows(start, stop), part, y.rows(start, stop),
-            inner=inner, taps=taps, back=out.rows(start, stop), wide=wide,
-            back_inner=geometry.inner(wide), back_taps=geometry.each_tap(wide),
-            open_=emit.scratch(windows, np.bool_), hit=emit.scratch(windows, np.bool_),
+            inner=inner, taps=taps, back=back, wide=wide, back_inner=geometry.inner(wide),
+            back_taps=geometry.each_tap(wide), open_=open_, hit=hit,
             share=emit.scratch(windows, x.dtype),
         )
 
