@@ -18,12 +18,13 @@ from pathlib import Path
 
 from netdsl.build.model import build_model
 from netdsl.build.modules import load_module
+from netdsl.build.settings import recipe_from
 from netdsl.build.training import check_targets, program_of
 from netdsl.build.values import ModelDefinition, Module
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.names import UnknownModel
 from netdsl.ir.graph import Graph
-from netdsl.ir.program import TrainProgram
+from netdsl.ir.program import Recipe, TrainProgram
 from netdsl.language.text import read_source
 from netdsl.resources import network
 
@@ -88,6 +89,14 @@ def build(
             report.add(problem)
     report.stop_on_errors()
     return Built(definition, graph, program)
+
+
+def data_source(text: str) -> Recipe:
+    """What `--data` names: a source as a file writes it, `digits(take = 100)`, or the shorthand
+    `fashion_mnist:DIR`. Raises Refused."""
+    from netdsl.data.sources import parse_source
+
+    return recipe_from(text, "--data") if "(" in text.partition(":")[0] else parse_source(text)
 
 
 def split_target(target: str) -> tuple[str, str | None]:

@@ -28,7 +28,7 @@ from netdsl.diagnostics.shapes import LossNotScalar, RandomInference
 from netdsl.ir.graph import Graph, Value, Variable
 from netdsl.ir.tensor import INTEGERS
 from netdsl.language import ast
-from netdsl.language.parser import parse
+from netdsl.language.parser import parse_expression
 from netdsl.rewrite.phases import infer
 from netdsl.rewrite.rebuild import needed
 from netdsl.source import Source, Span
@@ -207,19 +207,14 @@ def _no_root(b: Builder, line: list[ModelDefinition]) -> None:
 
 def _override(b: Builder, module: Module, name: str, text: str) -> Given:
     """`-D name=value`: the value is an expression, read with the names of the model's file."""
-    source = Source(f"-D {name}", f"let value = {text}")
-    whole = Span(source, 0, len(source.text))
+    source = Source(f"-D {name}", text)
     try:
-        declarations = parse(source).declarations
+        expr = parse_expression(source)
     except Refused as refusal:
         for problem in refusal.problems:
             b.add(problem)
-        return Given(name, UNKNOWN, whole)
-    if len(declarations) != 1:
-        b.complain(WrongKind, whole, f"{len(declarations)} declarations", "one value")
-        return Given(name, UNKNOWN, whole)
+        return Given(name, UNKNOWN, Span(source, 0, len(text)))
     frame = Frame(module, Labels("", "none"), creates=False)
-    expr = declarations[0].value
     return Given(name, evaluate(b, expr, frame), expr.span)
 
 

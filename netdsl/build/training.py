@@ -6,30 +6,17 @@ Sources, transforms, schedules and optimisers are not looked up here: the rooms 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import Any
 
-from netdsl.build import numbers
 from netdsl.build.builder import MOST_PROBLEMS
-from netdsl.build.frame import NOTHING
 from netdsl.build.model import lineage
-from netdsl.build.values import UNKNOWN, ModelDefinition, Module, described
+from netdsl.build.settings import Settings, described_setting
+from netdsl.build.values import UNKNOWN, ModelDefinition, Module
 from netdsl.diagnostics import Report
-from netdsl.diagnostics.evaluation import BadOperation, UnknownArgument, WrongKind
+from netdsl.diagnostics.evaluation import UnknownArgument, WrongKind
 from netdsl.diagnostics.names import Redeclared, UnknownModel
-from netdsl.ir.program import (
-    Feed,
-    Flow,
-    Minimize,
-    Recipe,
-    Reference,
-    Setting,
-    Stage,
-    Step,
-    TrainProgram,
-)
+from netdsl.ir.program import Feed, Minimize, Recipe, Setting, Step, TrainProgram
 from netdsl.language import ast
-from netdsl.language.parser import parse
+from netdsl.language.parser import parse_expression
 from netdsl.source import Source, Span
 
 BATCH, EPOCHS = 32, 1  # where a program does not say
@@ -72,7 +59,7 @@ class _Program:
 
     def __init__(self, module: Module, report: Report, overrides: Mapping[str, str]):
         self.module, self.report = module, report
-        self.lets: dict[str, Any] = {}
+        self.settings = Settings(module.names, report)
         self.changed: set[str] = set()  # optimiser arguments that the command line replaced
         self.unused = {name: self._parsed(name, text) for name, text in overrides.items()}
 
@@ -85,16 +72,17 @@ class _Program:
         for node in declaration.body:
             match node:
                 case ast.Let():
-                    self.lets[node.name.id] = self._value(self._override(node.name.id, node.value))
+                    written = self._override(node.name.id, node.value)
+                    self.settings.lets[node.name.id] = self.settings.value(written)
                 case ast.Setting():
                     name = node.name.id
                     if name in names:
                         self.report.add(Redeclared(node.name.span, name, names[name]))
                     names[name], spans[name] = node.name.span, node.span
-                    settings[name] = self._value(self._override(name, node.value))
+                    settings[name] = self.settings.value(self._override(name, node.value))
                 case ast.Feed():
                     fed = tuple(name.id for name in node.names)
-                    feeds.append(Feed(fed, self._value(node.value), node.span))
+                    feeds.append(Feed(fed, self.settings.value(node.value), node.span))
                 case ast.Freeze():
                     freeze += [pattern.segments for pattern in node.patterns]
                     spans.setdefault("freeze", node.span)
@@ -121,8 +109,7 @@ class _Program:
     # -------------------------------------------------------------- overrides
 
     def _parsed(self, name: str, text: str) -> ast.Expr:
-        source = Source(f"--set {name}", f"let value = {text}")
-        return parse(source).declarations[0].value
+        return parse_expression(Source(f"--set {name}", text))
 
     def _override(self, name: str, written: ast.Expr) -> ast.Expr:
         return self.unused.pop(name, written)
@@ -132,10 +119,10 @@ class _Program:
         for name in ("data", "batch", "epochs"):
             if name in self.unused:
                 expr = self.unused.pop(name)
-                settings[name], spans[name] = self._value(expr), expr.span
+                settings[name], spans[name] = self.settings.value(expr), expr.span
 
     def _every_override_used(self, settings: dict[str, Setting]) -> None:
-        known = (*settings, *self.lets, "lr")
+        known = (*settings, *self.settings.lets, "lr")
         for name, expr in self.unused.items():
             if name in self.changed:
                 continue
@@ -144,19 +131,19 @@ class _Program:
     # -------------------------------------------------------------- parts
 
     def _step(self, node: ast.Step) -> Step:
-        every = 1 if node.every is None else self._value(node.every)
+        every = 1 if node.every is None else self.settings.value(node.every)
         return Step(node.name.id, tuple(map(self._minimize, node.body)), every)
 
     def _minimize(self, node: ast.Minimize) -> Minimize:
-        optimizer = self._value(node.optimizer)
+        optimizer = self.settings.value(node.optimizer)
         if not isinstance(optimizer, Recipe):
             if optimizer is not UNKNOWN:
-                self.report.add(WrongKind(node.optimizer.span, self._described(optimizer),
+                self.report.add(WrongKind(node.optimizer.span, described_setting(optimizer),
                                           "an optimiser", "`sgd(lr = 0.1)`"))
             optimizer = Recipe("", span=node.optimizer.span)
         given = [name for name in self.unused if name in optimizer.keywords]
         if given:
-            changed = {name: self._value(self.unused[name]) for name in given}
+            changed = {name: self.settings.value(self.unused[name]) for name in given}
             optimizer = Recipe(optimizer.name, optimizer.arguments,
                                {**optimizer.keywords, **changed}, optimizer.span)
             self.changed.update(given)
@@ -166,7 +153,7 @@ class _Program:
     def _recipe(self, data: Setting, span: Span | None) -> Recipe | None:
         if data is None or isinstance(data, Recipe):
             return data
-        self.report.add(WrongKind(span, self._described(data), "a data source", "`digits()`"))
+        self.report.add(WrongKind(span, described_setting(data), "a data source", "`digits()`"))
         return None
 
     def _count(
@@ -175,93 +162,6 @@ class _Program:
         value = settings.pop(name, default)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
             return value
-        self.report.add(WrongKind(spans[name], self._described(value),
+        self.report.add(WrongKind(spans[name], described_setting(value),
                                   "a whole number of at least 1"))
         return default
-
-    def _described(self, value: Any) -> str:
-        return "a recipe" if isinstance(value, (Recipe, Flow, Reference)) else described(value)
-
-    # -------------------------------------------------------------- expressions
-
-    def _value(self, node: ast.Expr) -> Any:
-        match node:
-            case ast.Number():
-                return numbers.settled(node.value)
-            case ast.String():
-                return node.value
-            case ast.Name():
-                return self._name(node)
-            case ast.Member():
-                return self._member(node)
-            case ast.ListOf() | ast.TupleOf():
-                return tuple(map(self._value, node.items))
-            case ast.Call():
-                return self._call(node)
-            case ast.Pipeline():
-                return self._flow(node)
-            case ast.Prefix(operator="-"):
-                return self._calculated("-", ast.Number("0", span=node.span), node.operand, node)
-            case ast.Power():
-                return self._calculated("**", node.base, node.exponent, node)
-            case ast.Chain() if node.rest[0][0] not in ("and", "or"):
-                total = self._value(node.first)
-                for operator, operand in node.rest:
-                    total = self._arithmetic(operator, total, self._value(operand), node)
-                return total
-        self.report.add(WrongKind(node.span, f"`{node.span.text}`", "a setting"))
-        return UNKNOWN
-
-    def _name(self, node: ast.Name) -> Any:
-        if node.id in ("true", "false", "none"):
-            return {"true": True, "false": False, "none": None}[node.id]
-        if node.id in self.lets:
-            return self.lets[node.id]
-        value = self.module.names.get(node.id, NOTHING)
-        if isinstance(value, (int, Fraction, float, str)):
-            return value
-        return Reference((node.id,), node.span)
-
-    def _member(self, node: ast.Member) -> Any:
-        target = self._value(node.target)
-        if isinstance(target, Reference):
-            return Reference((*target.path, node.name), node.span)
-        self.report.add(WrongKind(node.span, f"`{node.span.text}`", "a setting"))
-        return UNKNOWN
-
-    def _call(self, node: ast.Call) -> Any:
-        if not isinstance(node.callee, ast.Name):
-            self.report.add(WrongKind(node.callee.span, f"`{node.callee.span.text}`", "a name"))
-            return UNKNOWN
-        arguments, keywords = [], {}
-        for argument in node.arguments:
-            value = self._value(argument.value)
-            if argument.name is None:
-                arguments.append(value)
-            else:
-                keywords[argument.name] = value
-        return Recipe(node.callee.id, tuple(arguments), keywords, node.span)
-
-    def _flow(self, node: ast.Pipeline) -> Any:
-        stages = []
-        for stage in node.stages:
-            recipe = self._value(stage.value)
-            if isinstance(recipe, Reference) and len(recipe.path) == 1:
-                recipe = Recipe(recipe.path[0], span=recipe.span)
-            if not isinstance(recipe, Recipe):
-                self.report.add(WrongKind(stage.value.span, f"`{stage.value.span.text}`",
-                                          "a transform or schedule"))
-                return UNKNOWN
-            condition = None if stage.condition is None else self._value(stage.condition)
-            stages.append(Stage(recipe, condition))
-        return Flow(self._value(node.head), tuple(stages), node.span)
-
-    def _calculated(self, operator: str, left: ast.Expr, right: ast.Expr, node: ast.Expr) -> Any:
-        return self._arithmetic(operator, self._value(left), self._value(right), node)
-
-    def _arithmetic(self, operator: str, left: Any, right: Any, node: ast.Expr) -> Any:
-        try:
-            return numbers.arithmetic(operator, left, right)
-        except numbers.Unworkable as reason:
-            self.report.add(BadOperation(node.span, operator, str(reason)))
-            return UNKNOWN

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netdsl.cli.terminal import tell
-from netdsl.compiler import build, choose, open_file, split_target
+from netdsl.compiler import build, choose, data_source, open_file, split_target
 from netdsl.diagnostics import Refused, Report
 from netdsl.model import Model
 
@@ -42,11 +42,11 @@ def read_weights(model: Model, path: str) -> dict[str, np.ndarray]:
 
 def read_data(model: Model, specification: str | None) -> Dataset:
     """The data of `--data`, else those that the model's training program names. Raises Refused."""
-    from netdsl.data.sources import load_source, parse_source
+    from netdsl.data.sources import load_source
     from netdsl.diagnostics.training import NoData
 
     if specification is not None:
-        return load_source(parse_source(specification))
+        return load_source(data_source(specification))
     if model.program is None or model.program.data is None:
         raise Refused(NoData(None if model.program is None else model.program.span))
     return load_source(model.program.data)

@@ -33,7 +33,8 @@ attributes = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")
 data = click.option(
-    "--data", metavar="SPEC", help="Take these data: NAME or NAME:PATH. Default: the file's own.",
+    "--data", metavar="SPEC",
+    help="Take these data: NAME, NAME:PATH or 'NAME(…)'. Default: the file's own.",
 )
 weights = click.option(
     "--weights", metavar="W", required=True, help="Trained weights, .safetensors or .npz.",

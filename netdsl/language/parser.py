@@ -7,16 +7,18 @@ from threading import Lock
 from lark import Token, UnexpectedInput
 
 from netdsl.diagnostics import Problem, Refused
-from netdsl.diagnostics.syntax import BadEdition
+from netdsl.diagnostics.syntax import BadEdition, Unexpected
 from netdsl.language import ast, bounds
 from netdsl.language.grammar import grammar
-from netdsl.language.scanner import scan
+from netdsl.language.scanner import made, scan
 from netdsl.language.text import check_text, read_source
 from netdsl.source import Source, Span
 
-__all__ = ["parse", "read_source"]
+__all__ = ["parse", "parse_expression", "read_source"]
 
 EDITIONS = ("1",)
+
+_LET = (made("LET", "let", 0, 0), made("NAME", "value", 0, 0), made("EQUAL", "=", 0, 0))
 
 _one_at_a_time = Lock()  # the callbacks hold the source of the parse under way
 
@@ -28,8 +30,22 @@ def parse(source: Source) -> ast.File:
         return _parse(source)
 
 
-def _parse(source: Source) -> ast.File:
+def parse_expression(source: Source) -> ast.Expr:
+    """The one expression that `source` holds: the value in `-D name=value`. Raises `Refused`."""
+    check_text(source)
+    with _one_at_a_time:
+        declarations = _parse(source, before=_LET).declarations
+    if len(declarations) > 1:
+        at = declarations[1].span.start
+        word = source.text[at:].split(maxsplit=1)[0]
+        raise Refused(Unexpected(Span(source, at, at + len(word)), f"`{word}`", ("the end",)))
+    return declarations[0].value
+
+
+def _parse(source: Source, before: tuple[Token, ...] = ()) -> ast.File:
+    """`before` holds tokens that stand before the text without being in it."""
     tokens, problems = scan(source)
+    tokens = [*before, *tokens]
     too_deep = bounds.deepest_bracket(source, tokens)
     if too_deep:
         raise Refused(*problems, too_deep)

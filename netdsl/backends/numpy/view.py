@@ -66,6 +66,10 @@ class View:
         strides = _reshaped(self.shape, self.strides, shape)
         return None if strides is None else replace(self, shape=shape, strides=strides)
 
+    def flat(self, lead: int) -> View | None:
+        """With the axes from `lead` on as one, or None where that needs a copy."""
+        return self.reshape(*self.shape[:lead], prod(self.shape[lead:]))
+
     def transpose(self, *axes: int) -> View:
         shape, strides = (tuple(of[i] for i in axes) for of in (self.shape, self.strides))
         return replace(self, shape=shape, strides=strides)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from netdsl.backends.numpy.view import Shape, View
 
-CHUNK_BYTES = 1 << 21  # of scratch: within the last-level cache, long enough to amortise calls
+CHUNK_ELEMENTS = 1 << 17  # of scratch: about the second-level cache; fewer are all overhead
+CHUNK_IMAGES = 8  # one vector of float32: transposing more or fewer at once is slower
 Pads = tuple[tuple[int, int], ...]
 
 
@@ -24,8 +25,15 @@ class Geometry:
 
     @property
     def is_pointwise(self) -> bool:
-        """Whether the columns of x are x."""
-        return set(self.kernel) == set(self.stride) == {1} and not self.is_padded
+        """Whether every window is one element of x."""
+        return set(self.kernel) == {1} and not self.is_padded
+
+    def pixels(self, x: View) -> View:
+        """The elements that pointwise windows have."""
+        first = x.rank - len(self.sizes)
+        for axis, (count, stride) in enumerate(zip(self.windows, self.stride), first):
+            x = x.slice(axis, 0, (count - 1) * stride + 1, stride)
+        return x
 
     @property
     def is_padded(self) -> bool:
@@ -47,39 +55,40 @@ class Geometry:
     def padded(self) -> Shape:
         return tuple(n + sum(pads) for n, pads in zip(self.sizes, self.pads))
 
-    def inner(self, wide: View) -> View:
-        """Where x lies in its padding."""
-        first = wide.rank - len(self.sizes)
-        for axis, (n, (before, _)) in enumerate(zip(self.sizes, self.pads), first):
+    def inner(self, wide: View, lead: int) -> View:
+        """Where x lies in its padding, whose axes begin at `lead`."""
+        for axis, (n, (before, _)) in enumerate(zip(self.sizes, self.pads), lead):
             wide = wide.slice(axis, before, before + n)
         return wide
 
-    def taps(self, wide: View) -> View:
-        """The elements of the padded x that every window has: [..., kernel, windows]."""
-        lead = wide.rank - len(self.sizes)
-        steps = wide.strides[lead:]
+    def taps(self, wide: View, lead: int) -> View:
+        """The elements of the padded x that every window has: [..., kernel, windows, ...]."""
+        end = lead + len(self.sizes)
+        steps = wide.strides[lead:end]
         strides = (
             *wide.strides[:lead],
             *(step * d for step, d in zip(steps, self.dilation)),
             *(step * s for step, s in zip(steps, self.stride)),
+            *wide.strides[end:],
         )
-        shape = (*wide.shape[:lead], *self.kernel, *self.windows)
+        shape = (*wide.shape[:lead], *self.kernel, *self.windows, *wide.shape[end:])
         return replace(wide, shape=shape, strides=strides)
 
-    def each_tap(self, wide: View) -> tuple[View, ...]:
-        """The same as one view [..., windows] for each kernel position."""
-        lead, taps = wide.rank - len(self.sizes), [self.taps(wide)]
+    def each_tap(self, wide: View, lead: int) -> tuple[View, ...]:
+        """The same as one view [..., windows, ...] for each kernel position."""
+        taps = [self.taps(wide, lead)]
         for _ in self.kernel:
             taps = [place for tap in taps for place in tap.places(lead)]
         return tuple(taps)
 
 
-def chunks(emit, images: int, image_bytes: int) -> Iterator[tuple[int, int, int]]:
-    """(start, stop, step): the images in parts, each a whole number of chunks of `step` images
-    whose scratch fits `CHUNK_BYTES`."""
-    for start, stop in emit.parts(images, images * image_bytes / 4):
-        most = max(1, CHUNK_BYTES // image_bytes)
-        step = -(-(stop - start) // -(-(stop - start) // most))  # chunks as even as they can be
+def chunks(emit, x: View, image_elements: int) -> Iterator[tuple[int, int, int]]:
+    """(start, stop, step): the images of x in parts, each a whole number of chunks of `step`
+    images, which need so many elements of scratch for an image."""
+    images = x.shape[0]
+    for start, stop in emit.parts(images, images * image_elements):
+        vectors = max(1, CHUNK_ELEMENTS // (image_elements * CHUNK_IMAGES))
+        step = min(stop - start, vectors * CHUNK_IMAGES)
         whole = start + (stop - start) // step * step
         yield start, whole, step
         if whole < stop:

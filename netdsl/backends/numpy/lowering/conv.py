@@ -1,10 +1,12 @@
-"""Convolution as matrix products (im2col): a few images at a time, every kernel tap of every
-window is copied into a column, and one product with the weight gives all outputs.
+"""Convolution as matrix products (im2col): a few images at a time, the elements of every window
+become a column, and one product with the weight gives all outputs.
 
-    columns [g, C/g · taps, windows]      y = weight [g, F/g, C/g · taps] @ columns
+    columns [g, C/g · taps, windows · n]      y = weight [g, F/g, C/g · taps] @ columns
 
-The scratch of a chunk stays in cache and is shared by all convolutions. With stride 1 the input
-gradient is itself a convolution, with the kernel turned around.
+Within a chunk of n images the images lie innermost, so that neighbouring windows of one tap are
+one long run in memory, however small the map; the chunk's scratch stays in cache and is shared by
+all convolutions. With stride 1 the input gradient is itself a convolution, with the kernel turned
+around.
 """
 
 from __future__ import annotations
@@ -22,33 +24,23 @@ from netdsl.backends.numpy.windows import Geometry, Pads, chunks
 
 def correlate(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, taps: np.ndarray,
-    y: np.ndarray, inner: np.ndarray | None, slots: np.ndarray, columns: np.ndarray,
+    y: np.ndarray, inner: np.ndarray, slots: np.ndarray, columns: np.ndarray,
+    products: np.ndarray, outputs: np.ndarray,
 ) -> None:
-    """y [N, g, F/g, windows] = weight [g, F/g, K] · columns of x [N, g, C/g, …] (+ bias).
+    """y [N, g, F/g, …] = weight [g, F/g, K] · columns of x [N, g, C/g, …] (+ bias [g, F/g, 1]).
 
-    Scratch for as many images as `columns` [n, g, K, windows] holds, which divides N: `inner` is
-    where x goes in its padding, `taps` views every window's elements there, `slots` the columns
-    in the same order. Without padding `inner` is None and the taps are those of x itself.
+    Scratch for a chunk of n images, which divides N. `inner` [n, g, C/g, …] is where x goes in
+    its padding and `taps` views every window's elements there; `slots` views the columns
+    [g, K, windows · n] in the same order; `outputs` [n, g, F/g, …] views the products.
     """
-    step = len(columns)
+    step = len(inner)
     for start in range(0, len(x), step):
-        gather(x, start, taps, inner, slots)
-        out = y[start : start + step]
-        np.matmul(weight, columns, out=out)
-        if bias is not None:
-            np.add(out, bias, out=out)
-
-
-def gather(
-    x: np.ndarray, start: int, taps: np.ndarray, inner: np.ndarray | None, slots: np.ndarray
-) -> None:
-    """The columns of the images from `start` on."""
-    step = len(slots)
-    if inner is None:
-        np.copyto(slots, taps[start : start + step])
-    else:
         np.copyto(inner, x[start : start + step])
         np.copyto(slots, taps)
+        np.matmul(weight, columns, out=products)
+        if bias is not None:
+            np.add(products, bias, out=products)
+        np.copyto(y[start : start + step], outputs)
 
 
 def correlate_pixels(
@@ -61,14 +53,20 @@ def correlate_pixels(
 
 
 def scatter(
-    g: np.ndarray, weight: np.ndarray, x: np.ndarray, wide: np.ndarray, inner: np.ndarray,
-    taps: tuple[np.ndarray, ...], slots: tuple[np.ndarray, ...], columns: np.ndarray,
+    g: np.ndarray, weight: np.ndarray, x: np.ndarray, turned: np.ndarray, flows: np.ndarray,
+    columns: np.ndarray, slots: tuple[np.ndarray, ...], wide: np.ndarray,
+    taps: tuple[np.ndarray, ...], inner: np.ndarray,
 ) -> None:
-    """x [N, g, C/g, …]: the outputs' gradients g [N, g, F/g, windows] spread over their windows,
-    with weight [g, K, F/g]; `inner` and `taps` are views of the padded scratch `wide`."""
-    step = len(columns)
+    """x [N, g, C/g, …]: the outputs' gradients g [N, g, F/g, …] spread over their windows, with
+    weight [g, K, F/g].
+
+    `turned` [n, g, F/g, …] and `flows` [g, F/g, windows · n] view one scratch, and so do the
+    padded images `wide`, their part `inner` and the windows' elements, tap by tap.
+    """
+    step = len(inner)
     for start in range(0, len(g), step):
-        np.matmul(weight, g[start : start + step], out=columns)
+        np.copyto(turned, g[start : start + step])
+        np.matmul(weight, flows, out=columns)
         wide.fill(0)
         for slot, tap in zip(slots, taps):
             np.add(tap, slot, out=tap)
@@ -77,18 +75,17 @@ def scatter(
 
 def correlate_batch(
     g: np.ndarray, x: np.ndarray, taps: np.ndarray, total: np.ndarray, part: np.ndarray,
-    inner: np.ndarray | None, slots: np.ndarray, columns: np.ndarray, turned: np.ndarray,
+    inner: np.ndarray, slots: np.ndarray, columns: np.ndarray, turned: np.ndarray,
     flows: np.ndarray,
 ) -> None:
-    """total [g, K, F/g]: columns of x [N, g, C/g, …] times the outputs' gradients g [N, F, …].
+    """total [g, K, F/g]: columns of x times the outputs' gradients g, summed over images.
 
-    The columns [g, K, n · windows] of a chunk lie with its n images inside, and so do its
-    gradients (`turned` [n, F, …] and `flows` [g, n · windows, F/g] are one scratch), so that one
-    product sums over images too.
+    Shapes and scratch as in `correlate` and `scatter`, but `flows` is [g, windows · n, F/g].
     """
-    step = len(turned)
+    step = len(inner)
     for start in range(0, len(g), step):
-        gather(x, start, taps, inner, slots)
+        np.copyto(inner, x[start : start + step])
+        np.copyto(slots, taps)
         np.copyto(turned, g[start : start + step])
         np.matmul(columns, flows, out=part if start else total)
         if start:
@@ -96,19 +93,6 @@ def correlate_batch(
 
 
 # ------------------------------------------------------------------ rules
-
-
-def split_channels(x: View, groups: int) -> View:
-    """[N, C, …] as [N, g, C/g, …]."""
-    return x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
-
-
-def gathering(emit, x: View, step: int, geometry: Geometry) -> tuple[View | None, View]:
-    """`inner` and `taps` for chunks of `step` images of x [N, g, C/g, …]."""
-    if not geometry.is_padded:
-        return None, geometry.taps(x)
-    wide = emit.filled(0, (step, *x.shape[1:3], *geometry.padded), x.dtype, geometry.pads)
-    return geometry.inner(wide), geometry.taps(wide)
 
 
 def conv_rule(emit, node) -> None:
@@ -125,33 +109,60 @@ def split_filters(weight: View, groups: int) -> View:
     return weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
 
 
+def split_channels(x: View, groups: int) -> View:
+    """[N, C, …] as [N, g, C/g, …]."""
+    return x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
+
+
+def images_first(view: View) -> View:
+    """[g, C/g, …, n] as [n, g, C/g, …]."""
+    return view.transpose(view.rank - 1, *range(view.rank - 1))
+
+
 def emit_correlate(
     emit, x: View, weight: View, bias: View | None, y: View, stride: Shape, pads: Pads,
     dilation: Shape,
 ) -> None:
     """Calls for y [N, F, …] from x [N, C, …] and a dense weight [g, F/g, C/g, …]."""
     groups, filters, channels, *kernel = weight.shape
-    geometry = Geometry(x.shape[2:], tuple(kernel), y.shape[2:], stride, pads, dilation)
-    taps, windows = prod(kernel), prod(geometry.windows)
-    matrix = weight.reshape(groups, filters, channels * taps)
-    rows = y.reshape(y.shape[0], groups, filters, windows)
+    windows, depth = y.shape[2:], channels * prod(kernel)
+    geometry = Geometry(x.shape[2:], tuple(kernel), windows, stride, pads, dilation)
+    x, y, matrix = split_channels(x, groups), split_channels(y, groups), weight.reshape(
+        groups, filters, depth
+    )
     if geometry.is_pointwise:
-        pixels = x.reshape(x.shape[0], groups, channels, windows)
-        if pixels is None:
-            pixels = emit.dense(x).reshape(x.shape[0], groups, channels, windows)
-        for start, stop in emit.parts(x.shape[0], x.size + y.size):
-            part = pixels.rows(start, stop)
-            emit(correlate_pixels, part, matrix, bias, y=rows.rows(start, stop))
+        emit_pixels(emit, geometry.pixels(x), matrix, bias, y)
         return
-    x, image = split_channels(x, groups), groups * channels * taps * windows * x.dtype.itemsize
-    for start, stop, step in chunks(emit, x.shape[0], image):
-        columns = emit.scratch((step, groups, channels, *kernel, *geometry.windows), x.dtype)
-        part = x.rows(start, stop)
-        inner, elements = gathering(emit, part, step, geometry)
+    for start, stop, step in chunks(emit, x, groups * depth * prod(windows)):
+        inner, taps, slots, columns = gathering(emit, x, step, geometry)
+        products = emit.scratch((groups, filters, *windows, step), y.dtype)
         emit(
-            correlate, part, matrix, bias, elements, y=rows.rows(start, stop), inner=inner,
-            slots=columns, columns=columns.reshape(step, groups, channels * taps, windows),
+            correlate, x.rows(start, stop), matrix, bias, taps, y=y.rows(start, stop),
+            inner=inner, slots=slots, columns=columns, products=products.flat(2),
+            outputs=images_first(products),
         )
+
+
+def emit_pixels(emit, x: View, matrix: View, bias: View | None, y: View) -> None:
+    x, y = x.flat(3) or emit.dense(x).flat(3), y.flat(3)
+    for start, stop in emit.parts(x.shape[0], x.size + y.size):
+        part = x.rows(start, stop)
+        emit(correlate_pixels, part, matrix, bias, y=y.rows(start, stop))
+
+
+def gathering(
+    emit, x: View, step: int, geometry: Geometry
+) -> tuple[View, View, View, View]:
+    """`inner`, `taps`, `slots` and `columns` for chunks of `step` images of x."""
+    _, groups, channels, *_ = x.shape
+    wide = emit.filled(0, (groups, channels, *geometry.padded, step), x.dtype, geometry.pads)
+    slots = emit.scratch(
+        (groups, channels, *geometry.kernel, *geometry.windows, step), x.dtype
+    )
+    columns = slots.reshape(
+        groups, channels * prod(geometry.kernel), prod(geometry.windows) * step
+    )
+    return images_first(geometry.inner(wide, 2)), geometry.taps(wide, 2), slots, columns
 
 
 def input_gradient_rule(emit, node) -> None:
@@ -171,51 +182,43 @@ def input_gradient_rule(emit, node) -> None:
 def emit_scatter(emit, g: View, weight: View, out: View, a) -> None:
     """Calls for the input gradient out [N, C, …] from g [N, F, …], weight [g, F/g, C/g, …]."""
     groups, filters, channels, *kernel = weight.shape
-    geometry = Geometry(out.shape[2:], tuple(kernel), g.shape[2:], a.stride, a.pads, a.dilation)
-    taps, windows, images = prod(kernel), prod(geometry.windows), g.shape[0]
-    matrix = weight.reshape(groups, filters, channels * taps).transpose(0, 2, 1)
-    rows = emit.dense(g).reshape(images, groups, filters, windows)
-    out, item = split_channels(out, groups), out.dtype.itemsize
-    for start, stop, step in chunks(emit, images, groups * channels * taps * windows * item):
-        wide = emit.scratch((step, groups, channels, *geometry.padded), out.dtype)
-        columns = emit.scratch((step, groups, channels, taps, *geometry.windows), out.dtype)
+    windows, depth = g.shape[2:], channels * prod(kernel)
+    geometry = Geometry(out.shape[2:], tuple(kernel), windows, a.stride, a.pads, a.dilation)
+    matrix = weight.reshape(groups, filters, depth).transpose(0, 2, 1)
+    g, out = split_channels(g, groups), split_channels(out, groups)
+    for start, stop, step in chunks(emit, g, groups * depth * prod(windows)):
+        wide = emit.scratch((groups, channels, *geometry.padded, step), out.dtype)
+        columns = emit.scratch((groups, channels, prod(kernel), *windows, step), out.dtype)
+        flows = emit.scratch((groups, filters, *windows, step), g.dtype)
         emit(
-            scatter, rows.rows(start, stop), matrix, x=out.rows(start, stop), wide=wide,
-            inner=geometry.inner(wide), taps=geometry.each_tap(wide), slots=columns.places(3),
-            columns=columns.reshape(step, groups, channels * taps, windows),
+            scatter, g.rows(start, stop), matrix, x=out.rows(start, stop),
+            turned=images_first(flows), flows=flows.flat(2),
+            columns=columns.reshape(groups, depth, prod(windows) * step),
+            slots=columns.places(2), wide=wide, taps=geometry.each_tap(wide, 2),
+            inner=images_first(geometry.inner(wide, 2)),
         )
 
 
 def weight_gradient_rule(emit, node) -> None:
     a = node.attrs
-    g, x = emit.read(node.inputs[0]), split_channels(emit.read(node.inputs[1]), a.groups)
-    filters, channels, *kernel = a.shape[0] // a.groups, *a.shape[1:]
-    geometry = Geometry(x.shape[3:], tuple(kernel), g.shape[2:], a.stride, a.pads, a.dilation)
-    taps, windows = prod(kernel), prod(geometry.windows)
+    g, x = (split_channels(emit.read(value), a.groups) for value in node.inputs)
+    filters, channels, kernel = a.shape[0] // a.groups, a.shape[1], tuple(a.shape[2:])
+    windows, depth = g.shape[3:], channels * prod(kernel)
+    geometry = Geometry(x.shape[3:], kernel, windows, a.stride, a.pads, a.dilation)
     totals = []
-    for start, stop, step in chunks(
-        emit, g.shape[0], a.groups * channels * taps * windows * x.dtype.itemsize
-    ):
-        total, product = (
-            emit.scratch((a.groups, channels * taps, filters), g.dtype) for _ in range(2)
-        )
-        lead = 2 + len(kernel)
-        columns = emit.scratch((a.groups, channels, *kernel, step, *geometry.windows), x.dtype)
-        flows = emit.scratch((a.groups, filters, step, *geometry.windows), g.dtype)
-        part = x.rows(start, stop)
-        inner, elements = gathering(emit, part, step, geometry)
+    for start, stop, step in chunks(emit, x, a.groups * depth * prod(windows)):
+        total, part = (emit.scratch((a.groups, depth, filters), g.dtype) for _ in range(2))
+        inner, taps, slots, columns = gathering(emit, x, step, geometry)
+        flows = emit.scratch((a.groups, filters, *windows, step), g.dtype)
         emit(
-            correlate_batch, split_channels(g, a.groups).rows(start, stop), part, elements,
-            total=total, part=product, inner=inner,
-            slots=columns.transpose(lead, *range(lead), *range(lead + 1, columns.rank)),
-            columns=columns.reshape(a.groups, channels * taps, step * windows),
-            turned=flows.transpose(2, 0, 1, *range(3, flows.rank)),
-            flows=flows.reshape(a.groups, filters, step * windows).transpose(0, 2, 1),
+            correlate_batch, g.rows(start, stop), x.rows(start, stop), taps, total=total,
+            part=part, inner=inner, slots=slots, columns=columns, turned=images_first(flows),
+            flows=flows.flat(2).transpose(0, 2, 1),
         )
         totals.append(total)
     for total in totals[1:]:
         emit(np.add, totals[0], total, out=totals[0])
-    out = emit.write(node.outputs[0]).reshape(a.groups, filters, channels * taps)
+    out = emit.write(node.outputs[0]).reshape(a.groups, filters, depth)
     emit(copy, totals[0].transpose(0, 2, 1), out=out)
 
 

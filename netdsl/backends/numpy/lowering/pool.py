@@ -118,19 +118,19 @@ def geometry_of(a, sizes: tuple[int, ...]) -> Geometry:
 def padded_taps(emit, x: View, step: int, geometry: Geometry, value: float):
     """`inner` and `taps` for chunks of `step` images of x."""
     if not geometry.is_padded:
-        return None, geometry.each_tap(x)
+        return None, geometry.each_tap(x, 2)
     wide = emit.filled(value, (step, x.shape[1], *geometry.padded), x.dtype, geometry.pads)
-    return geometry.inner(wide), geometry.each_tap(wide)
+    return geometry.inner(wide, 2), geometry.each_tap(wide, 2)
 
 
-def image_bytes(x: View, geometry: Geometry) -> int:
-    return x.shape[1] * prod(geometry.padded) * x.dtype.itemsize
+def image_elements(x: View, geometry: Geometry) -> int:
+    return x.shape[1] * prod(geometry.padded)
 
 
 def max_pool_rule(emit, node) -> None:
     x, y = emit.read(node.inputs[0]), emit.write(node.outputs[0], by_rows=True)
     geometry = geometry_of(node.attrs, x.shape[2:])
-    for start, stop, step in chunks(emit, x.shape[0], image_bytes(x, geometry)):
+    for start, stop, step in chunks(emit, x, image_elements(x, geometry)):
         part = x.rows(start, stop)
         inner, taps = padded_taps(emit, part, step, geometry, -np.inf)
         emit(max_taps, part, step, y=y.rows(start, stop), inner=inner, taps=taps)
@@ -142,21 +142,21 @@ def max_pool_gradient_rule(emit, node) -> None:
     geometry = geometry_of(node.attrs, x.shape[2:])
     if geometry.is_apart and not geometry.covers:
         emit(copy, emit.scalar(0, out.dtype), out=out)
-    for start, stop, step in chunks(emit, x.shape[0], image_bytes(x, geometry)):
+    for start, stop, step in chunks(emit, x, image_elements(x, geometry)):
         part, back, windows = x.rows(start, stop), out.rows(start, stop), (step, *y.shape[1:])
         open_, hit = (emit.scratch(windows, np.bool_) for _ in range(2))
         if geometry.is_apart:
             emit(
                 spread_maximum_apart, g.rows(start, stop), y.rows(start, stop),
-                geometry.each_tap(part), back_taps=geometry.each_tap(back), open_=open_, hit=hit,
+                geometry.each_tap(part, 2), back_taps=geometry.each_tap(back, 2), open_=open_, hit=hit,
             )
             continue
         inner, taps = padded_taps(emit, part, step, geometry, -np.inf)
         wide = emit.scratch((step, x.shape[1], *geometry.padded), x.dtype)
         emit(
             spread_maximum, g.rows(start, stop), part, y.rows(start, stop),
-            inner=inner, taps=taps, back=back, wide=wide, back_inner=geometry.inner(wide),
-            back_taps=geometry.each_tap(wide), open_=open_, hit=hit,
+            inner=inner, taps=taps, back=back, wide=wide, back_inner=geometry.inner(wide, 2),
+            back_taps=geometry.each_tap(wide, 2), open_=open_, hit=hit,
             share=emit.scratch(windows, x.dtype),
         )
 
@@ -165,7 +165,7 @@ def average_pool_rule(emit, node) -> None:
     a, x = node.attrs, emit.read(node.inputs[0])
     y = emit.write(node.outputs[0], by_rows=True)
     geometry, sizes = geometry_of(a, x.shape[2:]), averaged(emit, a, x.shape[2:], x.dtype)
-    for start, stop, step in chunks(emit, x.shape[0], image_bytes(x, geometry)):
+    for start, stop, step in chunks(emit, x, image_elements(x, geometry)):
         part = x.rows(start, stop)
         inner, taps = padded_taps(emit, part, step, geometry, 0)
         emit(average_taps, part, sizes, step, y=y.rows(start, stop), inner=inner, taps=taps)
@@ -174,11 +174,11 @@ def average_pool_rule(emit, node) -> None:
 def average_pool_gradient_rule(emit, node) -> None:
     a, g, out = node.attrs, emit.read(node.inputs[0]), emit.write(node.outputs[0])
     geometry, sizes = geometry_of(a, out.shape[2:]), averaged(emit, a, out.shape[2:], g.dtype)
-    for start, stop, step in chunks(emit, g.shape[0], image_bytes(out, geometry)):
+    for start, stop, step in chunks(emit, g, image_elements(out, geometry)):
         wide = emit.scratch((step, g.shape[1], *geometry.padded), g.dtype)
         emit(
             spread_average, g.rows(start, stop), sizes, back=out.rows(start, stop), wide=wide,
-            inner=geometry.inner(wide), taps=geometry.each_tap(wide),
+            inner=geometry.inner(wide, 2), taps=geometry.each_tap(wide, 2),
             share=emit.scratch((step, *g.shape[1:]), g.dtype),
         )
 
