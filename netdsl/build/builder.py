@@ -24,7 +24,7 @@ from netdsl.rewrite.rebuild import prefixes
 from netdsl.source import Span
 
 MOST_NODES = 500_000
-MOST_TURNS = 200_000  # of all loops together
+MOST_TURNS = 100_000  # of all loops together
 MOST_STEPS = 1_000_000  # expressions evaluated
 APPLICATION = 20  # expressions that the application of a layer counts as
 MOST_NESTED = 100  # layers within layers

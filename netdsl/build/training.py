@@ -66,12 +66,16 @@ class _Program:
     def build(self, declaration: ast.TrainDeclaration, model: str) -> TrainProgram | None:
         settings: dict[str, Setting] = {}
         names: dict[str, Span] = {}
+        lets: dict[str, Span] = {}
         spans: dict[str, Span] = {}
         feeds, steps, freeze = [], [], []
         alone: list[ast.Minimize] = []
         for node in declaration.body:
             match node:
                 case ast.Let():
+                    first = lets.setdefault(node.name.id, node.name.span)
+                    if first is not node.name.span:
+                        self.report.add(Redeclared(node.name.span, node.name.id, first))
                     written = self._override(node.name.id, node.value)
                     self.settings.lets[node.name.id] = self.settings.value(written)
                 case ast.Setting():

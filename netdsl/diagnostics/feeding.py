@@ -162,3 +162,23 @@ class OutOfRange(Problem):
             f"`{self.name}` lies in {self.low}..{self.high}, but {row} is {self.value}",
             notes=more,
         )
+
+
+@dataclass(frozen=True)
+class SizesDoNotFit(Problem):
+    """What is fed has sizes that the network cannot work on.
+
+    Some relations between sizes cannot be proved before they are known: a network that splits
+    its batch into pairs needs an even one, a pool needs a map at least as large as its window.
+    The compiler notes what it assumed; here an assumption does not hold.
+
+    Feed other sizes, or pad what is fed.
+    """
+
+    code: ClassVar[str] = "N517"
+    sizes: tuple[tuple[str, int], ...]
+    reason: str
+
+    def describe(self) -> Diagnostic:
+        given = ", ".join(f"{name} = {size}" for name, size in self.sizes)
+        return self.say(f"with {given} the network does not work: {self.reason}")

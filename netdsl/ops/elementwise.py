@@ -95,7 +95,7 @@ def unary(
     """The op y = forward(x) on floats, with dy/dx = slope(x, y)."""
 
     def kernel(a: Attrs, x: np.ndarray) -> np.ndarray:
-        return forward(x)
+        return np.asarray(forward(x), x.dtype)  # NumPy 1 widens scalars beside Python numbers
 
     def gradient(emit: Emitter, node, g: Value):
         x, y = Term(emit, node.inputs[0]), Term(emit, node.outputs[0])

@@ -59,7 +59,8 @@ def test_a_lane_that_overwrites_what_another_reads_waits():
 
 def test_what_lanes_only_read_they_share():
     weight, y = array(), array()
-    assert sectioned((call(weight, out=y.rows(0, 4)), 0), (call(weight, out=y.rows(4, 8)), 1)) == [2]
+    halves = (y.rows(0, 4), y.rows(4, 8))
+    assert sectioned(*((call(weight, out=half), i) for i, half in enumerate(halves))) == [2]
 
 
 def test_serial_calls_stand_alone():

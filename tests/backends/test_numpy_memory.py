@@ -51,7 +51,8 @@ def test_arena_is_no_larger_than_everything_and_no_smaller_than_the_busiest_mome
     }
     _, end = plan(planned)
     busiest = max(
-        (sum(b.nbytes for b, (f, l) in planned.items() if f <= t <= l) for t in range(50)),
+        (sum(b.nbytes for b, life in planned.items() if life[0] <= time <= life[1])
+         for time in range(50)),
         default=0,
     )
     assert busiest <= end <= sum(b.nbytes for b in planned)

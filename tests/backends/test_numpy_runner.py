@@ -10,6 +10,7 @@ import pytest
 from sketch import B, Sketch
 
 from netdsl.backends.numpy import Runner
+from netdsl.backends.numpy import runner as runner_module
 from netdsl.diagnostics import Refused
 from netdsl.ir.dim import symbol
 from netdsl.ops import OPS
@@ -57,6 +58,26 @@ def test_linear_expressions_in_free_dimensions_are_solved():
         runner.run({"x": np.zeros((6, 2))})
 
 
+def test_sizes_that_the_graph_cannot_have_are_refused():
+    sketch = Sketch()
+    x = sketch.input("x", B, 6)
+    y = sketch(OPS["slice"], x, axis=0, start=0, stop=B)
+    z = sketch(OPS["slice"], x, axis=1, start=0, stop=B)
+    runner = Runner(sketch.graph(y=y, z=z), {})
+    assert runner.run({"x": np.ones((6, 6))}).outputs["z"].shape == (6, 6)
+    with pytest.raises(Refused, match="N517.*B = 7"):
+        runner.run({"x": np.ones((7, 6))})
+
+
+def test_many_sizes_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(runner_module, "MOST_SIZES", 3)
+    runner = runner_of(tower())
+    for rows in (1, 2, 3, 4, 5, 1):
+        fed = {name: array[:rows] for name, array in FITTING.items()}
+        assert runner.run(fed).outputs["y"].shape == (rows, 2)
+    assert len(runner._programs) == len(runner._bound) == len(runner._sizes) == 3
+
+
 # ------------------------------------------------------------------ what is refused
 
 
@@ -86,6 +107,15 @@ def test_what_does_not_fit_is_refused(change, code):
     with pytest.raises(Refused) as caught:
         runner_of(tower()).run(fed)
     assert code in {problem.code for problem in caught.value.problems}
+
+
+def test_what_was_fine_once_is_checked_again():
+    runner = runner_of(tower())
+    runner.run(FITTING)
+    with pytest.raises(Refused, match="N516"):
+        runner.run(FITTING | {"label": np.full(5, 4)})
+    with pytest.raises(Refused, match="N512"):
+        runner.run({"x": FITTING["x"].tolist(), "label": FITTING["label"] + 0.5})
 
 
 def test_several_mistakes_are_told_at_once():
@@ -135,6 +165,17 @@ def test_a_key_is_needed_where_numbers_are_drawn():
     first = runner.run(FITTING, key=(1, 2)).outputs["y"]
     np.testing.assert_array_equal(first, runner.run(FITTING, key=(1, 2)).outputs["y"])
     assert (first != runner.run(FITTING, key=(1, 3)).outputs["y"]).any()
+
+
+def test_tensors_without_elements_pass():
+    sketch = Sketch()
+    x = sketch.input("x", B, 3, 4, 4)
+    none = sketch(OPS["slice"], x, axis=0, start=0, stop=0)
+    y = sketch(OPS["relu"], sketch.conv(none, "conv", 2, bias=True))
+    total = sketch(OPS["sum"], y, axes=(0, 1, 2, 3))
+    runner = Runner(sketch.graph(y=y, total=total), sketch.weights, lanes=2)
+    got = runner.run({"x": np.ones((3, 3, 4, 4))}).outputs
+    assert got["y"].shape == (0, 2, 4, 4) and got["total"] == 0
 
 
 # ------------------------------------------------------------------ variables and updates
@@ -242,6 +283,7 @@ def test_nan_and_infinity_pass_without_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         got = runner.run({"x": np.array([-1.0, 0.0, 1.0])}).outputs
+        assert np.isinf(runner.run({"x": np.array([1e300])}).outputs["y"]).all()
     np.testing.assert_array_equal(got["y"], np.array([np.nan, -np.inf, 0], np.float32))
     np.testing.assert_array_equal(got["z"], np.array([-np.inf, np.nan, np.inf], np.float32))
 

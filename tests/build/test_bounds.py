@@ -36,8 +36,8 @@ HOSTILE = {
     "a large tensor": (body("output y = expand(x[0..1, 0..1], [10 ** 9, 10 ** 9])"), "N701"),
     "a large input": ("model M { input x: f32[B, 10 ** 18]  output x }", "N701"),
     "a large parameter": (body("output y = x -> fc: linear{10 ** 18}"), "N701"),
-    "a large window": (body("output y = reshape(x, [B, 3, 1]) -> c: conv{8, k = 1, pad = 10 ** 30}"),
-                       "N701"),
+    "a large window":
+        (body("output y = reshape(x, [B, 3, 1]) -> c: conv{8, k = 1, pad = 10 ** 30}"), "N701"),
     "a free parameter too large": (body("parameter p: f32[2 ** 41] = zeros()\noutput x"), "N701"),
     "doubling lists": (body("xs = [1]\nfor (i in 0..100) { xs = xs + xs }\noutput x"), "N218"),
     "doubling layers": (body("output y = x -> top: L40{}",
@@ -94,8 +94,8 @@ def test_a_thousand_mistakes():
 
 
 def test_a_mistake_in_every_turn():
-    text = body("for (i in 0..200000) { y = relu(z) * w -> q }\noutput x")
-    assert within_time(text) == ["N201"] * 3 + ["N701"]
+    text = body("for (i in 0..100000) { y = relu(z) * w -> q }\noutput x")
+    assert within_time(text) == ["N201"] * 3
 
 
 def test_long_names_and_lists_are_cut_in_messages():

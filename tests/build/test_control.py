@@ -59,7 +59,8 @@ SCOPES = {
     "a turn does not see the one before":
         ("for (i in 0..2) { if (i == 1) { x = x * t } else { t = 3 } }\noutput x", ["N201"]),
     "the counter may be bound again": ("for (i in 0..2) { i = i + 1  x = x * i }\noutput x", []),
-    "the counter hides an outer name": ("i = 5\nfor (i in 0..2) { x = x * i }\noutput y = x * i", []),
+    "the counter hides an outer name":
+        ("i = 5\nfor (i in 0..2) { x = x * i }\noutput y = x * i", []),
     "a branch belongs to what is around it": ("if (true) { t = 3 }\noutput y = x * t", []),
     "a branch not taken binds nothing": ("if (false) { t = 3 }\noutput y = x * t", ["N201"]),
     "a layer does not see the model": ("t = 3\noutput y = x -> l: L{}", ["N201"]),

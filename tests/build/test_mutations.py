@@ -21,8 +21,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 TEXTS = [path.read_text("utf-8")
          for path in (*sorted((ROOT / "models").glob("*.net")), *sorted(HERE.glob("golden/*.net")))]
-TOKEN = re.compile(r"#[^\n]*|\s+|[A-Za-z_]\w*|\d+(?:\.\d+)?(?:e-?\d+)?|\"[^\"]*\"|->|\.\.\.?|//|\*\*|"
-                   r"[<>=!]=|.")
+TOKEN = re.compile(
+    r"#[^\n]*|\s+|[A-Za-z_]\w*|\d+(?:\.\d+)?(?:e-?\d+)?|\"[^\"]*\"|->|\.\.\.?|//|\*\*|[<>=!]=|."
+)
 STRANGE = (
     "none", "true", "-1", "0", "1 / 3", "10 ** 400", "1e300", "_", "...", "?", "[]", "()", "B", "x",
     "\"a\"", "relu", "linear", "conv{3}", "H / 2", "x[_, 0]", "0..3", "f32", "i64", "zeros()",

@@ -23,7 +23,8 @@ model Same = Deeper
 
 SHAPES = {
     "the model itself": ("Base", {}, "f32[B, 8]", 4), "by position": ("Small", {}, "f32[B, 6]", 4),
-    "by name": ("Deep", {}, "f32[B, 10]", 6), "a preset of a preset": ("Deeper", {}, "f32[B, 7]", 6),
+    "by name": ("Deep", {}, "f32[B, 10]", 6),
+    "a preset of a preset": ("Deeper", {}, "f32[B, 7]", 6),
     "a name for a preset": ("Same", {}, "f32[B, 7]", 6),
     "the last one": (None, {}, "f32[B, 7]", 6),
     "overridden": ("Base", {"width": 10}, "f32[B, 20]", 4),
@@ -55,8 +56,9 @@ def test_defaults_use_attributes_to_their_left_after_overrides():
 
 
 REFUSED = {
-    "an unknown attribute": ({"widht": 3}, ["N202"]), "an unknown name": ({"width": "wide"}, ["N201"]),
-    "no expression": ({"width": "3 +"}, None), "two": ({"width": "3 let b = 4"}, ["N216"]),
+    "an unknown attribute": ({"widht": 3}, ["N202"]),
+    "an unknown name": ({"width": "wide"}, ["N201"]),
+    "no expression": ({"width": "3 +"}, None), "two": ({"width": "3 let b = 4"}, None),
     "an instance": ({"block": "Wide{3}"}, ["N229"]), "a model": ({"width": "Small"}, ["N216"]),
     "a keyword": ({"width": "model"}, None), "nothing": ({"width": ""}, None),
 }

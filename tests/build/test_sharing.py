@@ -9,8 +9,9 @@ from building import body, codes_of, errors_of, graph_of, operations, outputs, p
 SHARED = {
     "applied twice": ("f = fc: linear{3}\noutput y = f(f(x))", {"fc.weight": "[3, 3]",
                                                                 "fc.bias": "[3]"}),
-    "constructed twice": ("output y = x -> a: linear{3, bias = false} -> b: linear{3, bias = false}",
-                          {"a.weight": "[3, 3]", "b.weight": "[3, 3]"}),
+    "constructed twice":
+        ("output y = x -> a: linear{3, bias = false} -> b: linear{3, bias = false}",
+         {"a.weight": "[3, 3]", "b.weight": "[3, 3]"}),
     "applied in a loop": ("f = fc: linear{3, bias = false}\nfor (i in 0..5) { x = f(x) }\noutput x",
                           {"fc.weight": "[3, 3]"}),
     "in a list": ("fs = [a: linear{3, bias = false}, b: linear{3, bias = false}]\n"

@@ -61,7 +61,8 @@ def test_a_layer_sees_the_names_of_its_own_file(build):
 
 def test_a_model_of_another_file_as_a_preset(build):
     main = 'let c = 9\nuse "./blocks.net" as blk\nmodel M = blk.N{width = c}\n'
-    model = "let out = 5\nmodel N{width = 3} { input x: f32[B, width]  output y = x -> f: Block{out} }"
+    model = ("let out = 5\n"
+             "model N{width = 3} { input x: f32[B, width]  output y = x -> f: Block{out} }")
     assert build(main_net=main, blocks_net=BLOCK + model) == {"y": "f32[B, 5]"}
 
 
@@ -115,13 +116,11 @@ def test_what_may_not_be_used(build, tmp_path, path):
 
 
 def test_a_long_chain_of_files_ends(build):
+    main = 'use "./f0.net" as f\nmodel M { input x: f32[B]  output x }'
     files = {f"f{i}_net": f'use "./f{i + 1}.net" as next_\n' for i in range(400)}
-    codes, _ = build(main_net='use "./f0.net" as f\nmodel M { input x: f32[B]  output x }', **files)
+    codes, _ = build(main_net=main, **files)
     assert codes == ["N224"]
-    files["f60_net"] = BLOCK
-    assert build(main_net='use "./f0.net" as f\nmodel M { input x: f32[B]  output x }', **files) == {
-        "x": "f32[B]"
-    }
+    assert build(main_net=main, **{**files, "f60_net": BLOCK}) == {"x": "f32[B]"}
 
 
 def test_many_uses_of_one_broken_file_are_read_once(build):

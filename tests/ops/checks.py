@@ -19,7 +19,7 @@ from netdsl.ops.layout import transpose
 from netdsl.ops.reduction import sum_
 from netdsl.rewrite.specialize import specialize
 
-TOLERANCE = {"f32": 2e-5, "f64": 1e-12}
+TOLERANCE = {"f16": 1e-2, "f32": 2e-5, "f64": 1e-12}
 STEP = 1e-5  # of central differences: error about STEP² and 1e-16 / STEP
 
 

@@ -35,8 +35,9 @@ def test_engine_equals_kernel(example):
 
 
 @over_examples
-def test_engine_equals_kernel_in_float64(example):
-    check_engine(OPS[example.op], example, "f64", wirings=[plainly])
+@pytest.mark.parametrize("float_dtype", ("f16", "f64"))
+def test_engine_equals_kernel_in_other_precisions(example, float_dtype):
+    check_engine(OPS[example.op], example, float_dtype, wirings=[plainly])
 
 
 @over_examples

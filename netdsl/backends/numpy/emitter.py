@@ -14,7 +14,7 @@ from netdsl.backends.numpy.view import Buffer, Shape, View, dense
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ir.tensor import TensorType
 
-WORTH_SPLITTING = 1 << 16  # elements of simple work: about what a hand-over between threads costs
+WORTH_SPLITTING = 1 << 17  # elements of simple work: a few times what a hand-over costs
 
 
 class CallEmitter:

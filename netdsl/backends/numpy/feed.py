@@ -7,46 +7,44 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from netdsl.diagnostics import Refused, Report
+from netdsl.diagnostics import Report
 from netdsl.diagnostics.feeding import (
     InputMissing, InputUnknown, OutOfRange, SizeUndetermined, WrongDtype, WrongRank, WrongSize,
 )
 from netdsl.ir.dim import Dim, free_symbols, substitute
 from netdsl.ir.graph import Graph
 
+Arrays = Mapping[str, np.ndarray]
 
-def checked_inputs(
-    graph: Graph, inputs: Mapping[str, np.ndarray]
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """The arrays by name, and the sizes of the graph's free dimensions.
+
+def sizes_of(graph: Graph, arrays: Arrays) -> dict[str, int]:
+    """The sizes of the graph's free dimensions in what is fed.
 
     Raises Refused with everything that does not fit.
     """
     report = Report()
-    for name in inputs:
+    for name in arrays:
         if name not in graph.inputs:
             report.add(InputUnknown(name, tuple(graph.inputs)))
-    arrays: dict[str, np.ndarray] = {}
     for name, value in graph.inputs.items():
-        if name not in inputs:
+        if name not in arrays:
             report.add(InputMissing(name, str(value.type)))
-            continue
-        array = np.asarray(inputs[name])
-        if not converts(array.dtype, value.type.numpy_dtype):
-            report.add(WrongDtype(name, str(array.dtype), str(value.type)))
-        elif array.ndim != value.type.rank:
-            report.add(WrongRank(name, array.shape, str(value.type)))
-        else:
-            arrays[name] = array
-    if report.has_errors:
-        raise Refused(*report.problems)
+        elif not converts(arrays[name].dtype, value.type.numpy_dtype):
+            report.add(WrongDtype(name, str(arrays[name].dtype), str(value.type)))
+        elif arrays[name].ndim != value.type.rank:
+            report.add(WrongRank(name, arrays[name].shape, str(value.type)))
+    report.stop_on_errors()
     sizes = free_sizes(graph, arrays, report)
-    for name, (low, high) in graph.ranges.items():
-        if name in arrays:
-            check_range(name, arrays[name], low, high, report)
-    if report.has_errors:
-        raise Refused(*report.problems)
-    return arrays, sizes
+    check_ranges(graph, arrays, report)
+    report.stop_on_errors()
+    return sizes
+
+
+def refuse_outside(graph: Graph, arrays: Arrays) -> None:
+    """Raises Refused for integers outside their declared ranges."""
+    report = Report()
+    check_ranges(graph, arrays, report)
+    report.stop_on_errors()
 
 
 def converts(given: np.dtype, declared: np.dtype) -> bool:
@@ -56,9 +54,7 @@ def converts(given: np.dtype, declared: np.dtype) -> bool:
     return given.kind == "f" or np.can_cast(given, declared, "safe")
 
 
-def free_sizes(
-    graph: Graph, arrays: Mapping[str, np.ndarray], report: Report
-) -> dict[str, int]:
+def free_sizes(graph: Graph, arrays: Arrays, report: Report) -> dict[str, int]:
     """The free dimensions, each from the first axis that determines it; then every axis of every
     input is held against what its declaration says with these sizes."""
     sizes: dict[str, int] = {}
@@ -96,11 +92,12 @@ def solve(dim: Dim, symbol: str, size: int) -> int:
     return max(1, 1 + (size - at_one) // slope) if slope else 1
 
 
-def check_range(name: str, array: np.ndarray, low: int, high: int, report: Report) -> None:
-    """Report the first element outside `low..high`, which excludes `high`."""
-    if array.size and (array.min() < low or array.max() >= high):
+def check_ranges(graph: Graph, arrays: Arrays, report: Report) -> None:
+    """Report the first element of each input outside its range, which excludes its end."""
+    for name, (low, high) in graph.ranges.items():
+        array = arrays.get(name)
+        if array is None or not array.size or (array.min() >= low and array.max() < high):
+            continue
         outside = np.argwhere((array < low) | (array >= high))
         where = tuple(int(i) for i in outside[0])
         report.add(OutOfRange(name, where, int(array[where]), low, high, len(outside)))
-
-

@@ -11,7 +11,7 @@ from netdsl.backends.numpy.lowering import RESERVATIONS, RULES
 from netdsl.backends.numpy.lowering.reference import by_reference
 from netdsl.backends.numpy.memory import lifetimes, plan
 from netdsl.backends.numpy.program import Call, Program
-from netdsl.ir.graph import Graph
+from netdsl.ir.graph import Graph, Node
 from netdsl.rewrite.deduplicate import deduplicate
 
 ROLES = ("outputs", "losses", "metrics", "gradients")
@@ -32,7 +32,8 @@ def compile_program(graph: Graph, lanes: int = 1) -> Program:
             RESERVATIONS[node.op.name](emit, node)
     for time, node in enumerate(graph.nodes):
         emit.begin(time, node)
-        RULES.get(node.op.name, by_reference)(emit, node)
+        rule = by_reference if is_empty(node) else RULES.get(node.op.name, by_reference)
+        rule(emit, node)
     inputs = {name: emit.read(value) for name, value in graph.inputs.items()}
     key = None if graph.key is None else emit.read(graph.key)
     results = {
@@ -50,6 +51,12 @@ def compile_program(graph: Graph, lanes: int = 1) -> Program:
         variables={name: emit.read(v.value) for name, v in graph.variables.items()},
         results=results, offsets=offsets, constants=emit.constants, arena_bytes=arena_bytes,
     )
+
+
+def is_empty(node: Node) -> bool:
+    """Whether anything that the node reads or makes has no elements."""
+    values = (*node.inputs, *node.outputs)
+    return any(value is not None and value.type.size == 0 for value in values)
 
 
 def commit_calls(emit: CallEmitter, graph: Graph) -> list[Call]:

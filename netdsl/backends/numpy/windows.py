@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from netdsl.backends.numpy.emitter import CallEmitter
 from netdsl.backends.numpy.view import Shape, View
 
 CHUNK_ELEMENTS = 1 << 17  # of scratch: about the second-level cache; fewer are all overhead
@@ -82,7 +83,7 @@ class Geometry:
         return tuple(taps)
 
 
-def chunks(emit, x: View, image_elements: int) -> Iterator[tuple[int, int, int]]:
+def chunks(emit: CallEmitter, x: View, image_elements: int) -> Iterator[tuple[int, int, int]]:
     """(start, stop, step): the images of x in parts, each a whole number of chunks of `step`
     images, which need so many elements of scratch for an image."""
     images = x.shape[0]

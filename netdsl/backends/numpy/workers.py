@@ -15,7 +15,7 @@ from functools import cache
 
 import numpy as np
 
-MOST_LANES = 4
+MOST_LANES = 8  # each needs the interpreter a few percent of its time
 LOOKS = 200 if hasattr(os, "sched_yield") else 0  # 100 to 200 µs
 let_others_run = getattr(os, "sched_yield", None)
 Calls = Sequence[Callable[[], object]]
@@ -146,7 +146,7 @@ def blas_controls() -> tuple[Callable[[], int], Callable[[int], None]] | None:
 
 def available_lanes() -> int:
     """How many lanes programs are made for: as many threads as BLAS was told to use
-    (OPENBLAS_NUM_THREADS), at most four; one where BLAS cannot be kept to one thread."""
+    (OPENBLAS_NUM_THREADS), at most eight; one where BLAS cannot be kept to one thread."""
     controls = blas_controls()
     return 1 if controls is None else max(1, min(MOST_LANES, controls[0]()))
 

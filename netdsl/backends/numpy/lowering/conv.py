@@ -15,9 +15,10 @@ from math import prod
 
 import numpy as np
 
-from netdsl.backends.numpy.emitter import copy
+from netdsl.backends.numpy.emitter import CallEmitter, copy
 from netdsl.backends.numpy.view import Shape, View
 from netdsl.backends.numpy.windows import Geometry, Pads, chunks
+from netdsl.ir.graph import Node
 
 # ------------------------------------------------------------------ kernels
 
@@ -95,7 +96,7 @@ def correlate_batch(
 # ------------------------------------------------------------------ rules
 
 
-def conv_rule(emit, node) -> None:
+def conv_rule(emit: CallEmitter, node: Node) -> None:
     a, bias = node.attrs, node.inputs[2]
     weight = split_filters(emit.read_dense(node.inputs[1]), a.groups)
     if bias is not None:
@@ -120,16 +121,15 @@ def images_first(view: View) -> View:
 
 
 def emit_correlate(
-    emit, x: View, weight: View, bias: View | None, y: View, stride: Shape, pads: Pads,
-    dilation: Shape,
+    emit: CallEmitter, x: View, weight: View, bias: View | None, y: View, stride: Shape,
+    pads: Pads, dilation: Shape,
 ) -> None:
     """Calls for y [N, F, …] from x [N, C, …] and a dense weight [g, F/g, C/g, …]."""
     groups, filters, channels, *kernel = weight.shape
     windows, depth = y.shape[2:], channels * prod(kernel)
     geometry = Geometry(x.shape[2:], tuple(kernel), windows, stride, pads, dilation)
-    x, y, matrix = split_channels(x, groups), split_channels(y, groups), weight.reshape(
-        groups, filters, depth
-    )
+    x, y = split_channels(x, groups), split_channels(y, groups)
+    matrix = weight.reshape(groups, filters, depth)
     if geometry.is_pointwise:
         emit_pixels(emit, geometry.pixels(x), matrix, bias, y)
         return
@@ -143,7 +143,7 @@ def emit_correlate(
         )
 
 
-def emit_pixels(emit, x: View, matrix: View, bias: View | None, y: View) -> None:
+def emit_pixels(emit: CallEmitter, x: View, matrix: View, bias: View | None, y: View) -> None:
     x, y = x.flat(3) or emit.dense(x).flat(3), y.flat(3)
     for start, stop in emit.parts(x.shape[0], x.size + y.size):
         part = x.rows(start, stop)
@@ -151,21 +151,18 @@ def emit_pixels(emit, x: View, matrix: View, bias: View | None, y: View) -> None
 
 
 def gathering(
-    emit, x: View, step: int, geometry: Geometry
+    emit: CallEmitter, x: View, step: int, geometry: Geometry
 ) -> tuple[View, View, View, View]:
     """`inner`, `taps`, `slots` and `columns` for chunks of `step` images of x."""
     _, groups, channels, *_ = x.shape
     wide = emit.filled(0, (groups, channels, *geometry.padded, step), x.dtype, geometry.pads)
-    slots = emit.scratch(
-        (groups, channels, *geometry.kernel, *geometry.windows, step), x.dtype
-    )
-    columns = slots.reshape(
-        groups, channels * prod(geometry.kernel), prod(geometry.windows) * step
-    )
+    kernel, windows = geometry.kernel, geometry.windows
+    slots = emit.scratch((groups, channels, *kernel, *windows, step), x.dtype)
+    columns = slots.reshape(groups, channels * prod(kernel), prod(windows) * step)
     return images_first(geometry.inner(wide, 2)), geometry.taps(wide, 2), slots, columns
 
 
-def input_gradient_rule(emit, node) -> None:
+def input_gradient_rule(emit: CallEmitter, node: Node) -> None:
     a = node.attrs
     weight = split_filters(emit.read_dense(node.inputs[1]), a.groups)
     kernel = weight.shape[3:]
@@ -179,7 +176,7 @@ def input_gradient_rule(emit, node) -> None:
         emit_scatter(emit, g, weight, out, a)
 
 
-def emit_scatter(emit, g: View, weight: View, out: View, a) -> None:
+def emit_scatter(emit: CallEmitter, g: View, weight: View, out: View, a) -> None:
     """Calls for the input gradient out [N, C, …] from g [N, F, …], weight [g, F/g, C/g, …]."""
     groups, filters, channels, *kernel = weight.shape
     windows, depth = g.shape[2:], channels * prod(kernel)
@@ -199,7 +196,7 @@ def emit_scatter(emit, g: View, weight: View, out: View, a) -> None:
         )
 
 
-def weight_gradient_rule(emit, node) -> None:
+def weight_gradient_rule(emit: CallEmitter, node: Node) -> None:
     a = node.attrs
     g, x = (split_channels(emit.read(value), a.groups) for value in node.inputs)
     filters, channels, kernel = a.shape[0] // a.groups, a.shape[1], tuple(a.shape[2:])

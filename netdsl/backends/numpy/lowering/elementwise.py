@@ -11,21 +11,23 @@ from operator import mul
 
 import numpy as np
 
-from netdsl.backends.numpy.emitter import copy
+from netdsl.backends.numpy.emitter import CallEmitter, copy
 from netdsl.backends.numpy.view import Shape, View
+from netdsl.ir.graph import Node
 
 
 def ufunc_rule(function: np.ufunc) -> Callable:
     """The op is one function of its operands."""
 
-    def rule(emit, node) -> None:
+    def rule(emit: CallEmitter, node: Node) -> None:
         operands = [emit.read(value) for value in node.inputs]
-        emit_ufunc(emit, function, *operands, out=emit.write(node.outputs[0], node.inputs, by_rows=True))
+        out = emit.write(node.outputs[0], node.inputs, by_rows=True)
+        emit_ufunc(emit, function, *operands, out=out)
 
     return rule
 
 
-def emit_ufunc(emit, function: np.ufunc, *operands: View, out: View) -> None:
+def emit_ufunc(emit: CallEmitter, function: np.ufunc, *operands: View, out: View) -> None:
     """One function of all elements, the first axis of `out` split among the lanes."""
     if not out.rank:
         emit(function, *operands, out=out)
@@ -42,7 +44,7 @@ def emit_ufunc(emit, function: np.ufunc, *operands: View, out: View) -> None:
 LEAST_ROW, MOST_ROW = 1 << 10, 1 << 16  # elements
 
 
-def relu_rule(emit, node) -> None:
+def relu_rule(emit: CallEmitter, node: Node) -> None:
     # against a row of zeros: NumPy's maximum with a scalar takes twice as long
     x = emit.read(node.inputs[0])
     y = emit.write(node.outputs[0], node.inputs, by_rows=True)
@@ -61,7 +63,7 @@ def row_lengths(shape: Shape) -> list[int]:
     return [length for length in lengths if LEAST_ROW <= length <= MOST_ROW]
 
 
-def sigmoid_rule(emit, node) -> None:
+def sigmoid_rule(emit: CallEmitter, node: Node) -> None:
     x = emit.read(node.inputs[0])
     y, half = emit.write(node.outputs[0], over=node.inputs), emit.scalar(0.5, x.dtype)
     emit_ufunc(emit, np.multiply, x, half, out=y)
@@ -70,7 +72,7 @@ def sigmoid_rule(emit, node) -> None:
     emit_ufunc(emit, np.add, y, half, out=y)
 
 
-def where_rule(emit, node) -> None:
+def where_rule(emit: CallEmitter, node: Node) -> None:
     # on bits, with the condition as 0 or -1: copying under a mask is ten times slower
     condition, x, y = (emit.read(value) for value in node.inputs)
     mask = emit.scratch(condition.shape, np.int8)
@@ -90,17 +92,17 @@ def where_rule(emit, node) -> None:
         emit_ufunc(emit, np.bitwise_xor, out.bits(), y.bits(), out=out.bits())
 
 
-def is_zero(emit, view: View) -> bool:
+def is_zero(emit: CallEmitter, view: View) -> bool:
     """Whether every bit is known to be 0."""
     number = emit.known(view)
     return number is not None and number == 0 and not np.signbit(number)
 
 
-def cast_rule(emit, node) -> None:
+def cast_rule(emit: CallEmitter, node: Node) -> None:
     emit(copy, emit.read(node.inputs[0]), out=emit.write(node.outputs[0]))
 
 
-def stop_grad_rule(emit, node) -> None:
+def stop_grad_rule(emit: CallEmitter, node: Node) -> None:
     emit.place(node.outputs[0], emit.read(node.inputs[0]))
 
 

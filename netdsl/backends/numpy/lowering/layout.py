@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netdsl.backends.numpy.emitter import copy
+from netdsl.backends.numpy.emitter import CallEmitter, copy
 from netdsl.backends.numpy.view import View
+from netdsl.ir.graph import Node
 
 
-def reshape_rule(emit, node) -> None:
+def reshape_rule(emit: CallEmitter, node: Node) -> None:
     x, y = emit.read(node.inputs[0]), node.outputs[0]
     view = x.reshape(*y.shape)
     emit.place(y, view if view is not None else emit.dense(x).reshape(*y.shape))
 
 
-def transpose_rule(emit, node) -> None:
+def transpose_rule(emit: CallEmitter, node: Node) -> None:
     emit.place(node.outputs[0], emit.read(node.inputs[0]).transpose(*node.attrs.axes))
 
 
-def slice_rule(emit, node) -> None:
+def slice_rule(emit: CallEmitter, node: Node) -> None:
     a = node.attrs
     emit.place(node.outputs[0], emit.read(node.inputs[0]).slice(a.axis, a.start, a.stop))
 
 
-def expand_rule(emit, node) -> None:
+def expand_rule(emit: CallEmitter, node: Node) -> None:
     a = node.attrs
     emit.place(node.outputs[0], emit.read(node.inputs[0]).expand(a.shape, a.axes))
 
 
-def reserve_parts(emit, node) -> None:
+def reserve_parts(emit: CallEmitter, node: Node) -> None:
     """Before anything is emitted: let what is joined be written into its place at once."""
     if emit.is_home(node.outputs[0]):
         return
@@ -38,7 +39,7 @@ def reserve_parts(emit, node) -> None:
             emit.reserve(value, part)
 
 
-def concat_rule(emit, node) -> None:
+def concat_rule(emit: CallEmitter, node: Node) -> None:
     out = emit.write(node.outputs[0], by_rows=True)
     for value, part in zip(node.inputs, parts_of(node, out)):
         if emit.read(value) != part:
@@ -54,7 +55,7 @@ def parts_of(node, out: View) -> Iterator[View]:
         start = stop
 
 
-def pad_rule(emit, node) -> None:
+def pad_rule(emit: CallEmitter, node: Node) -> None:
     a, x, out = node.attrs, emit.read(node.inputs[0]), emit.write(node.outputs[0])
     end = a.before + x.shape[a.axis]
     zero = emit.scalar(0, out.dtype)

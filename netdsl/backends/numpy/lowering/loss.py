@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from netdsl.backends.numpy.emitter import CallEmitter
 from netdsl.backends.numpy.lowering.reference import by_reference, unless_half
+from netdsl.ir.graph import Node
 
 
 def cross_entropy_rows(
@@ -39,7 +41,7 @@ def logits_gradient_rows(
 def over_rows(rule):
     """The rule for logits [N, C], else the reference."""
 
-    def chosen(emit, node) -> None:
+    def chosen(emit: CallEmitter, node: Node) -> None:
         logits = node.outputs[0] if len(node.inputs) == 4 else node.inputs[0]
         by_rows = logits.type.rank == 2 and node.attrs.axis == 1
         (unless_half(rule) if by_rows else by_reference)(emit, node)
@@ -47,7 +49,7 @@ def over_rows(rule):
     return chosen
 
 
-def cross_entropy_rule(emit, node) -> None:
+def cross_entropy_rule(emit: CallEmitter, node: Node) -> None:
     logits, label = map(emit.read, node.inputs)
     loss, normaliser = map(emit.write, node.outputs)
     emit(
@@ -58,7 +60,7 @@ def cross_entropy_rule(emit, node) -> None:
     )
 
 
-def logits_gradient_rule(emit, node) -> None:
+def logits_gradient_rule(emit: CallEmitter, node: Node) -> None:
     g, logits, label, normaliser = map(emit.read, node.inputs)
     back = emit.write(node.outputs[0], over=node.inputs[1:2])
     rows = logits.shape[0]

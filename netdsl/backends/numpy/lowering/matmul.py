@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from netdsl.backends.numpy.emitter import CallEmitter
 from netdsl.backends.numpy.lowering.elementwise import emit_ufunc
 from netdsl.backends.numpy.view import View
+from netdsl.ir.graph import Node
 
 PRODUCTS_PER_ELEMENT = 16  # multiply-accumulates in the time of an element of simple work
 
 
-def matmul_rule(emit, node) -> None:
+def matmul_rule(emit: CallEmitter, node: Node) -> None:
     x, y = (blas_ready(emit, emit.read(value)) for value in node.inputs)
     emit_product(emit, x, y, emit.write(node.outputs[0]))
 
 
-def linear_rule(emit, node) -> None:
+def linear_rule(emit: CallEmitter, node: Node) -> None:
     x, weight, bias = node.inputs
     x, weight = blas_ready(emit, emit.read(x)), blas_ready(emit, emit.read(weight))
     y = emit.write(node.outputs[0])
@@ -29,7 +31,7 @@ def linear_rule(emit, node) -> None:
         emit_ufunc(emit, np.add, out, emit.read(bias), out=out)
 
 
-def emit_product(emit, x: View, y: View, out: View) -> None:
+def emit_product(emit: CallEmitter, x: View, y: View, out: View) -> None:
     """out = x @ y, its first axis split among the lanes: the batch, or the rows of x."""
     work = out.size * x.shape[-1] / PRODUCTS_PER_ELEMENT
     for start, stop in emit.parts(out.shape[0], work):
@@ -37,7 +39,7 @@ def emit_product(emit, x: View, y: View, out: View) -> None:
         emit(np.matmul, x.rows(start, stop), right, out=out.rows(start, stop))
 
 
-def blas_ready(emit, x: View) -> View:
+def blas_ready(emit: CallEmitter, x: View) -> View:
     """The matrices with one axis contiguous and the other not overlapping it, as BLAS needs."""
     if x.rank < 2:
         return emit.dense(x)

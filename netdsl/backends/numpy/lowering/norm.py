@@ -7,9 +7,11 @@ from math import prod
 
 import numpy as np
 
+from netdsl.backends.numpy.emitter import CallEmitter
 from netdsl.backends.numpy.lowering.elementwise import emit_ufunc
 from netdsl.backends.numpy.lowering.reference import unless_half
 from netdsl.backends.numpy.view import View
+from netdsl.ir.graph import Node
 
 WORK_ELEMENTS = 1 << 16  # of scratch for a few images: within the second-level cache
 
@@ -84,7 +86,7 @@ def gradient_apply(
 # ------------------------------------------------------------------ rules
 
 
-def batch_norm_rule(emit, node) -> None:
+def batch_norm_rule(emit: CallEmitter, node: Node) -> None:
     a, x_value = node.attrs, node.inputs[0]
     weight, bias, running_mean, running_variance = map(emit.read_dense, node.inputs[1:])
     x = read_flat(emit, x_value)
@@ -113,7 +115,7 @@ def batch_norm_rule(emit, node) -> None:
         emit(scale_and_shift, column(factor), column(bias), y=y.rows(start, stop))
 
 
-def input_gradient_rule(emit, node) -> None:
+def input_gradient_rule(emit: CallEmitter, node: Node) -> None:
     weight, mean, scale = map(emit.read_dense, node.inputs[2:])
     g, x = (read_flat(emit, value) for value in node.inputs[:2])
     count = x.shape[0] * x.shape[2]
@@ -142,7 +144,7 @@ def input_gradient_rule(emit, node) -> None:
         )
 
 
-def normalize_rule(emit, node) -> None:
+def normalize_rule(emit: CallEmitter, node: Node) -> None:
     x_value = node.inputs[0]
     weight, bias, mean, variance = map(emit.read_dense, node.inputs[1:])
     x = read_flat(emit, x_value)
@@ -156,7 +158,7 @@ def normalize_rule(emit, node) -> None:
     emit_ufunc(emit, np.add, y, column(bias), out=y)
 
 
-def read_flat(emit, value) -> View:
+def read_flat(emit: CallEmitter, value) -> View:
     x = emit.read(value)
     return flat(x) or flat(emit.dense(x))
 

@@ -6,10 +6,11 @@ from math import prod
 
 import numpy as np
 
-from netdsl.backends.numpy.emitter import copy
+from netdsl.backends.numpy.emitter import CallEmitter, copy
 from netdsl.backends.numpy.lowering.reference import unless_half
 from netdsl.backends.numpy.view import View
 from netdsl.backends.numpy.windows import Geometry, chunks
+from netdsl.ir.graph import Node
 from netdsl.ops.pool import pool_geometry, window_sizes
 
 # ------------------------------------------------------------------ kernels
@@ -115,7 +116,7 @@ def geometry_of(a, sizes: tuple[int, ...]) -> Geometry:
     return Geometry(sizes, a.kernel, windows, a.stride, pads, a.dilation)
 
 
-def padded_taps(emit, x: View, step: int, geometry: Geometry, value: float):
+def padded_taps(emit: CallEmitter, x: View, step: int, geometry: Geometry, value: float):
     """`inner` and `taps` for chunks of `step` images of x."""
     if not geometry.is_padded:
         return None, geometry.each_tap(x, 2)
@@ -127,7 +128,7 @@ def image_elements(x: View, geometry: Geometry) -> int:
     return x.shape[1] * prod(geometry.padded)
 
 
-def max_pool_rule(emit, node) -> None:
+def max_pool_rule(emit: CallEmitter, node: Node) -> None:
     x, y = emit.read(node.inputs[0]), emit.write(node.outputs[0], by_rows=True)
     geometry = geometry_of(node.attrs, x.shape[2:])
     for start, stop, step in chunks(emit, x, image_elements(x, geometry)):
@@ -136,7 +137,7 @@ def max_pool_rule(emit, node) -> None:
         emit(max_taps, part, step, y=y.rows(start, stop), inner=inner, taps=taps)
 
 
-def max_pool_gradient_rule(emit, node) -> None:
+def max_pool_gradient_rule(emit: CallEmitter, node: Node) -> None:
     g, x, y = map(emit.read, node.inputs)
     out = emit.write(node.outputs[0])
     geometry = geometry_of(node.attrs, x.shape[2:])
@@ -148,7 +149,8 @@ def max_pool_gradient_rule(emit, node) -> None:
         if geometry.is_apart:
             emit(
                 spread_maximum_apart, g.rows(start, stop), y.rows(start, stop),
-                geometry.each_tap(part, 2), back_taps=geometry.each_tap(back, 2), open_=open_, hit=hit,
+                geometry.each_tap(part, 2), back_taps=geometry.each_tap(back, 2), open_=open_,
+                hit=hit,
             )
             continue
         inner, taps = padded_taps(emit, part, step, geometry, -np.inf)
@@ -161,7 +163,7 @@ def max_pool_gradient_rule(emit, node) -> None:
         )
 
 
-def average_pool_rule(emit, node) -> None:
+def average_pool_rule(emit: CallEmitter, node: Node) -> None:
     a, x = node.attrs, emit.read(node.inputs[0])
     y = emit.write(node.outputs[0], by_rows=True)
     geometry, sizes = geometry_of(a, x.shape[2:]), averaged(emit, a, x.shape[2:], x.dtype)
@@ -171,7 +173,7 @@ def average_pool_rule(emit, node) -> None:
         emit(average_taps, part, sizes, step, y=y.rows(start, stop), inner=inner, taps=taps)
 
 
-def average_pool_gradient_rule(emit, node) -> None:
+def average_pool_gradient_rule(emit: CallEmitter, node: Node) -> None:
     a, g, out = node.attrs, emit.read(node.inputs[0]), emit.write(node.outputs[0])
     geometry, sizes = geometry_of(a, out.shape[2:]), averaged(emit, a, out.shape[2:], g.dtype)
     for start, stop, step in chunks(emit, g, image_elements(out, geometry)):
@@ -183,7 +185,7 @@ def average_pool_gradient_rule(emit, node) -> None:
         )
 
 
-def averaged(emit, a, sizes: tuple[int, ...], dtype: np.dtype) -> View:
+def averaged(emit: CallEmitter, a, sizes: tuple[int, ...], dtype: np.dtype) -> View:
     """How many elements each window averages: one number where they agree."""
     counts = window_sizes(a, sizes, *pool_geometry(a, sizes)).astype(dtype)
     if counts.size and (counts == counts.flat[0]).all():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from netdsl.backends.numpy.emitter import CallEmitter
 from netdsl.backends.numpy.lowering.reference import unless_half
+from netdsl.ir.graph import Node
 from netdsl.ops.random import generator, uniform_from
 
 BLOCK = 1 << 14  # numbers drawn at once: their 64-bit originals stay small
@@ -22,7 +24,7 @@ def dropout(
     np.multiply(x, mask, out=y)
 
 
-def dropout_rule(emit, node) -> None:
+def dropout_rule(emit: CallEmitter, node: Node) -> None:
     a, x, key = node.attrs, emit.read_dense(node.inputs[0]), emit.read(node.inputs[1])
     y, mask = emit.write(node.outputs[0], over=node.inputs[:1]), emit.write(node.outputs[1])
     x, y, mask = (view.reshape(view.size) for view in (x, y, mask))

@@ -6,15 +6,17 @@ from math import prod
 
 import numpy as np
 
+from netdsl.backends.numpy.emitter import CallEmitter
 from netdsl.backends.numpy.lowering.reference import by_reference, unless_half
 from netdsl.backends.numpy.view import View
+from netdsl.ir.graph import Node
 
 
-def sum_rule(emit, node) -> None:
+def sum_rule(emit: CallEmitter, node: Node) -> None:
     emit_sum(emit, emit.read(node.inputs[0]), node.attrs, emit.write(node.outputs[0]))
 
 
-def mean_rule(emit, node) -> None:
+def mean_rule(emit: CallEmitter, node: Node) -> None:
     x, y = emit.read(node.inputs[0]), emit.write(node.outputs[0])
     emit_sum(emit, x, node.attrs, y)
     count = prod(x.shape[axis] for axis in reduced_axes(node.attrs.axes, x.rank))
@@ -25,7 +27,7 @@ def reduced_axes(axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
     return tuple(sorted({axis % rank for axis in axes}))
 
 
-def emit_sum(emit, x: View, attrs, y: View) -> None:
+def emit_sum(emit: CallEmitter, x: View, attrs, y: View) -> None:
     axes = reduced_axes(attrs.axes, x.rank)
     sides = around_one_axis(x, axes)
     if sides is not None and y.is_dense:
@@ -44,12 +46,12 @@ def around_one_axis(x: View, axes: tuple[int, ...]) -> View | None:
     return x.reshape(prod(x.shape[:c]), x.shape[c], prod(x.shape[c + 1 :]))
 
 
-def softmax_rule(emit, node) -> None:
+def softmax_rule(emit: CallEmitter, node: Node) -> None:
     x, y, total = shifted_exponent(emit, node)
     emit(np.divide, y, total, out=y)
 
 
-def log_softmax_rule(emit, node) -> None:
+def log_softmax_rule(emit: CallEmitter, node: Node) -> None:
     # x - max - log Σ exp(x - max); the exponents lie in y until the sum is known
     x, y, total = shifted_exponent(emit, node, keep_operand=True)
     largest = emit.scratch(total.shape, total.dtype)
@@ -59,7 +61,9 @@ def log_softmax_rule(emit, node) -> None:
     emit(np.subtract, y, total, out=y)
 
 
-def shifted_exponent(emit, node, keep_operand: bool = False) -> tuple[View, View, View]:
+def shifted_exponent(
+    emit: CallEmitter, node: Node, keep_operand: bool = False
+) -> tuple[View, View, View]:
     """x, y = exp(x - max) and its sum along the axis."""
     x, axis = emit.read(node.inputs[0]), node.attrs.axis
     y = emit.write(node.outputs[0], over=() if keep_operand else node.inputs)
@@ -72,11 +76,11 @@ def shifted_exponent(emit, node, keep_operand: bool = False) -> tuple[View, View
     return x, y, total
 
 
-def argmax_rule(emit, node) -> None:
-    y = emit.write(node.outputs[0])
-    if y.dtype != np.intp:
+def argmax_rule(emit: CallEmitter, node: Node) -> None:
+    if node.outputs[0].type.numpy_dtype != np.intp:  # NumPy insists on it
         by_reference(emit, node)
         return
+    y = emit.write(node.outputs[0])
     emit(np.argmax, emit.read(node.inputs[0]), node.attrs.axis, out=y)
 
 

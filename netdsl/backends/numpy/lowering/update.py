@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from netdsl.backends.numpy.emitter import CallEmitter
+from netdsl.backends.numpy.view import View
+from netdsl.ir.graph import Node, Value
+
 BLOCK = 1 << 16  # elements: a block's operands and scratch stay in the second-level cache
 
 
@@ -35,18 +39,20 @@ def sgd(
         np.subtract(p, out, out=next_parameter[here])
 
 
-def sgd_rule(emit, node) -> None:
-    a, velocity = node.attrs, node.inputs[3]
-    parameter, gradient = (emit.read_dense(value) for value in node.inputs[:2])
-    rate = emit.read(node.inputs[2])
-    old = None if velocity is None else emit.read_dense(velocity)
-    made = emit.write(node.outputs[0], over=node.inputs[:1])
-    moved = None if velocity is None else emit.write(node.outputs[1], over=(velocity,))
-    flow, step = blocks(emit, made, 2)
-    emit(
-        sgd, line(parameter), line(gradient), rate, line(old), a.momentum, a.weight_decay,
-        a.nesterov, next_parameter=line(made), next_velocity=line(moved), flow=flow, step=step,
-    )
+def sgd_rule(emit: CallEmitter, node: Node) -> None:
+    a, rate, velocity = node.attrs, emit.read(node.inputs[2]), node.inputs[3]
+    parameter, gradient = lines(emit, node.inputs[:2])
+    old = None if velocity is None else line(emit.read_dense(velocity))
+    made = line(emit.write(node.outputs[0], over=node.inputs[:1]))
+    moved = None if velocity is None else line(emit.write(node.outputs[1], over=(velocity,)))
+    for start, stop in emit.parts(parameter.size, 4 * parameter.size):
+        flow, step = blocks(emit, stop - start, made)
+        emit(
+            sgd, parameter.rows(start, stop), gradient.rows(start, stop), rate,
+            old and old.rows(start, stop), a.momentum, a.weight_decay, a.nesterov,
+            next_parameter=made.rows(start, stop), next_velocity=moved and moved.rows(start, stop),
+            flow=flow, step=step,
+        )
 
 
 def adam(
@@ -83,32 +89,33 @@ def adam(
         np.subtract(p, out, out=next_parameter[here])
 
 
-def adam_rule(emit, node) -> None:
-    a = node.attrs
-    parameter, gradient = (emit.read_dense(value) for value in node.inputs[:2])
-    rate, step = emit.read(node.inputs[2]), emit.read(node.inputs[5])
-    mean, square = (emit.read_dense(value) for value in node.inputs[3:5])
-    made = [
-        emit.write(out, over=(old,))
-        for out, old in zip(node.outputs, (node.inputs[0], *node.inputs[3:5]))
-    ]
-    following, next_mean, next_square = map(line, made)
-    flow, root = blocks(emit, following, 2)
-    emit(
-        adam, line(parameter), line(gradient), rate, line(mean), line(square), step, a.beta1,
-        a.beta2, a.eps, a.weight_decay, next_parameter=following, next_mean=next_mean,
-        next_square=next_square, flow=flow, root=root,
-    )
+def adam_rule(emit: CallEmitter, node: Node) -> None:
+    a, rate, step = node.attrs, emit.read(node.inputs[2]), emit.read(node.inputs[5])
+    olds = (node.inputs[0], *node.inputs[3:5])
+    parameter, gradient, mean, square = lines(emit, (*node.inputs[:2], *node.inputs[3:5]))
+    following = [line(emit.write(y, over=(old,))) for y, old in zip(node.outputs, olds)]
+    for start, stop in emit.parts(parameter.size, 8 * parameter.size):
+        flow, root = blocks(emit, stop - start, parameter)
+        p, m, s = (view.rows(start, stop) for view in following)
+        emit(
+            adam, parameter.rows(start, stop), gradient.rows(start, stop), rate,
+            mean.rows(start, stop), square.rows(start, stop), step, a.beta1, a.beta2, a.eps,
+            a.weight_decay, next_parameter=p, next_mean=m, next_square=s, flow=flow, root=root,
+        )
 
 
-def line(view):
+def line(view: View) -> View:
     """All elements as one axis."""
-    return None if view is None else view.reshape(view.size)
+    return view.reshape(view.size)
 
 
-def blocks(emit, like, count: int):
-    """Scratch of a block's length."""
-    return [emit.scratch((min(BLOCK, like.size),), like.dtype) for _ in range(count)]
+def lines(emit: CallEmitter, values: tuple[Value, ...]) -> list[View]:
+    return [line(emit.read_dense(value)) for value in values]
+
+
+def blocks(emit: CallEmitter, size: int, like: View) -> list[View]:
+    """Two pieces of scratch of a block's length."""
+    return [emit.scratch((min(BLOCK, size),), like.dtype) for _ in range(2)]
 
 
 RULES = {"sgd": sgd_rule, "adam": adam_rule}

@@ -1,0 +1,159 @@
+"""The models of the repository with what is known of each by hand, and inputs to run them on.
+
+A new file in `models/` needs a row here: `test_every_model_has_a_row` asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from netdsl.compiler import Built, build, open_file
+from netdsl.diagnostics import Report
+from netdsl.ir.graph import Graph
+from netdsl.resources import models_folder
+
+
+def conv(cin: int, cout: int, k: int, bias: bool = False) -> int:
+    """Parameters of a convolution with a square kernel."""
+    return cin * cout * k * k + (cout if bias else 0)
+
+
+def linear(features: int, out: int) -> int:
+    return features * out + out
+
+
+def norm(c: int) -> int:
+    return 2 * c
+
+
+def conv_bn(cin: int, cout: int, k: int) -> int:
+    return conv(cin, cout, k) + norm(cout)
+
+
+def residual() -> int:
+    """Stem of 16, stages of one block each with 16, 32, 64 channels, 10 classes."""
+    total, c = conv_bn(1, 16, 3), 16
+    for wide in (16, 32, 64):
+        total += conv_bn(c, wide, 3) + conv_bn(wide, wide, 3)
+        total += conv_bn(c, wide, 1) if wide != c else 0
+        c = wide
+    return total + linear(64, 10)
+
+
+def dense() -> tuple[int, int]:
+    """Parameters and buffers: three blocks of four layers that add 12 channels each."""
+    total, norms, c = conv(1, 24, 3), 0, 24
+    for block in range(3):
+        for _ in range(4):
+            total += norm(c) + conv(c, 48, 1) + norm(48) + conv(48, 12, 3)
+            norms += norm(c) + norm(48)
+            c += 12
+        if block < 2:
+            total += norm(c) + conv(c, c // 2, 1)
+            norms += norm(c)
+            c //= 2
+    return total + norm(c) + linear(c, 10), norms + norm(c)
+
+
+def inception() -> tuple[int, int]:
+    """Parameters of inference, and of the auxiliary head."""
+
+    def module(c, one, reduce3, three, reduce5, five, pool):
+        return (conv_bn(c, one, 1) + conv_bn(c, reduce3, 1) + conv_bn(reduce3, three, 3)
+                + conv_bn(c, reduce5, 1) + conv_bn(reduce5, five, 5) + conv_bn(c, pool, 1))
+
+    body = conv_bn(1, 32, 3) + module(32, 16, 16, 32, 8, 16, 16)
+    body += module(80, 32, 24, 48, 8, 24, 24) + module(128, 48, 32, 64, 12, 32, 32)
+    head = conv_bn(128, 32, 1) + linear(2 * 2 * 32, 64) + linear(64, 10)
+    return body + linear(176, 10), head
+
+
+@dataclass(frozen=True)
+class Known:
+    """Parameters of inference; `training_only` those that training has besides; `buffers` of
+    training; multiply-accumulates of inference for one example where they are counted by hand."""
+
+    parameters: int
+    training_only: int = 0
+    buffers: int = 0
+    macs: int | None = None
+
+
+KNOWN = {
+    "digits": Known(
+        conv_bn(1, 16, 3) + conv_bn(16, 32, 3) + linear(32 * 4 * 4, 64) + linear(64, 10),
+        buffers=norm(16) + norm(32),
+        macs=64 * conv(1, 16, 3) + 64 * conv(16, 32, 3) + 512 * 64 + 640,
+    ),
+    # 61,706: the count that is published for it
+    "lenet": Known(61_706, macs=784 * 150 + 100 * 16 * 150 + 120 * 400 + 84 * 120 + 840),
+    "mlp": Known(linear(784, 256) + linear(256, 128) + linear(128, 10),
+                 macs=784 * 256 + 256 * 128 + 1280),
+    "fashion_resnet": Known(residual(), buffers=2 * (16 * 3 + 32 * 3 + 64 * 3)),
+    "densenet_small": Known(dense()[0], buffers=dense()[1]),
+    "inception_small": Known(
+        inception()[0], training_only=inception()[1],
+        buffers=2 * (32 + 104 + 160 + 220 + 32),
+    ),
+}
+FILES = sorted(models_folder().glob("*.net"))
+BATCH = 5
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model or preset of a file."""
+
+    file: str
+    model: str
+    built: Built
+
+    @property
+    def graph(self) -> Graph:
+        return self.built.graph
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.model}"
+
+
+def cases() -> list[Case]:
+    """Every model and preset of every file, built."""
+    return [case for path in FILES for case in cases_of(path)]
+
+
+def cases_of(path: Path) -> list[Case]:
+    report = Report()
+    module = open_file(path, report)
+    return [
+        Case(path.stem, name, build(module, definition, report))
+        for name, definition in module.models.items()
+    ]
+
+
+def random_inputs(graph: Graph, batch: int = BATCH, seed: int = 0) -> dict[str, np.ndarray]:
+    """Standard normal floats, integers from their range; every free dimension is the batch."""
+    generator = np.random.default_rng(seed)
+    inputs = {}
+    for name, value in graph.inputs.items():
+        type = value.type.substitute(dict.fromkeys(graph.symbols, batch))
+        if type.is_float:
+            drawn = generator.standard_normal(type.shape)
+        else:
+            drawn = generator.integers(*graph.ranges.get(name, (0, 2)), type.shape)
+        inputs[name] = drawn.astype(type.numpy_dtype)
+    return inputs
+
+
+def worn_weights(weights: Mapping[str, np.ndarray], seed: int = 0) -> dict[str, np.ndarray]:
+    """Weights as training may leave them: statistics away from 0 and 1, biases away from 0."""
+    generator = np.random.default_rng(seed)
+    worn = {}
+    for name, array in weights.items():
+        moved = array + 0.1 * generator.standard_normal(array.shape)
+        worn[name] = np.abs(moved).astype(array.dtype) if "var" in name else moved.astype(
+            array.dtype)
+    return worn

@@ -1,0 +1,162 @@
+"""What each operation is in PyTorch: one row an op, from its attributes and operands to tensors.
+
+With these rows any forward graph of ours runs in PyTorch, so that no model needs a twin there.
+Dropout takes its mask from our kernel, everything else is PyTorch's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from netdsl.ir.graph import Graph, Value
+from netdsl.ops.random import dropout as dropout_op
+
+DTYPES = {
+    "f16": torch.float16, "f32": torch.float32, "f64": torch.float64, "i32": torch.int32,
+    "i64": torch.int64, "bool": torch.bool,
+}
+
+
+def full(a) -> Tensor:
+    value = float(a.value) if isinstance(a.value, Fraction) else a.value
+    return torch.full(a.shape, value, dtype=DTYPES[a.dtype])
+
+
+def expand(a, x: Tensor) -> Tensor:
+    for axis in a.axes:
+        x = x.unsqueeze(axis)
+    return x.expand(a.shape)
+
+
+def sliced(a, x: Tensor) -> Tensor:
+    return x.narrow(a.axis, a.start, a.stop - a.start)
+
+
+def pad(a, x: Tensor) -> Tensor:
+    behind = [0, 0] * (x.ndim - a.axis - 1)
+    return F.pad(x, [*behind, a.before, a.after])
+
+
+def conv(a, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    function = (F.conv1d, F.conv2d, F.conv3d)[x.ndim - 3]
+    return function(padded(x, a.pads), weight, bias, a.stride, 0, a.dilation, a.groups)
+
+
+def padded(x: Tensor, pads: tuple, value: float = 0.0) -> Tensor:
+    """PyTorch pads the last axis first."""
+    return F.pad(x, [n for pair in reversed(pads) for n in pair], value=value)
+
+
+def max_pool(a, x: Tensor) -> Tensor:
+    function = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[x.ndim - 3]
+    if is_even(a.pads):
+        before = tuple(pair[0] for pair in a.pads)
+        return function(x, a.kernel, a.stride, before, a.dilation, ceil_mode=a.ceil)
+    assert not a.ceil, "PyTorch pads both sides alike where windows may overhang"
+    return function(padded(x, a.pads, -torch.inf), a.kernel, a.stride, 0, a.dilation)
+
+
+def average_pool(a, x: Tensor) -> Tensor:
+    if all(step == 1 for step in a.dilation) and is_even(a.pads):
+        function = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[x.ndim - 3]
+        before = tuple(pair[0] for pair in a.pads)
+        return function(x, a.kernel, a.stride, before, a.ceil, a.count_pad)
+    assert not a.ceil, "PyTorch pads both sides alike where windows may overhang"
+    inside = padded(torch.ones_like(x[:1, :1]), a.pads, float(a.count_pad))
+    return window_sums(a, padded(x, a.pads)) / window_sums(a, inside)
+
+
+def window_sums(a, x: Tensor) -> Tensor:
+    """PyTorch's pools know no dilation; its convolutions do."""
+    ones = torch.ones((x.shape[1], 1, *a.kernel), dtype=x.dtype)
+    function = (F.conv1d, F.conv2d, F.conv3d)[x.ndim - 3]
+    return function(x, ones, None, a.stride, 0, a.dilation, x.shape[1])
+
+
+def is_even(pads: tuple) -> bool:
+    return all(before == after for before, after in pads)
+
+
+def batch_norm(a, x, weight, bias, mean, variance) -> tuple[Tensor, ...]:
+    """PyTorch moves the running statistics in place: it gets copies."""
+    next_mean, next_variance = mean.detach().clone(), variance.detach().clone()
+    y = F.batch_norm(x, next_mean, next_variance, weight, bias, True, a.momentum, a.eps)
+    axes = (0, *range(2, x.ndim))
+    scale = torch.rsqrt(x.var(axes, correction=0) + a.eps)
+    return y, next_mean, next_variance, x.mean(axes), scale
+
+
+def normalize(a, x, weight, bias, mean, variance) -> Tensor:
+    return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, a.eps)
+
+
+def dropout(a, x: Tensor, key: np.ndarray) -> tuple[Tensor, Tensor]:
+    ones = np.ones(x.shape, np.float64)
+    mask = torch.from_numpy(dropout_op.kernel(a, ones, key)[1]).to(x.dtype)
+    return x * mask, mask
+
+
+def cross_entropy(a, logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    rows = F.cross_entropy(logits.movedim(a.axis, 1) if logits.ndim > 1 else logits, label.long(),
+                           reduction="none", label_smoothing=a.smooth)
+    return rows, torch.logsumexp(logits, a.axis)
+
+
+def over_axes(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """PyTorch reads "no axes" as all of them."""
+    return lambda a, x: function(x, dim=a.axes, keepdim=a.keep) if a.axes else x
+
+
+def plain(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function without attributes."""
+    return lambda a, *operands: function(*operands)
+
+
+TABLE: dict[str, Callable[..., Any]] = {
+    "full": full,
+    **{name: plain(getattr(torch, name)) for name in (
+        "relu", "sigmoid", "tanh", "exp", "log", "sqrt", "abs", "sign", "negative", "add",
+        "subtract", "multiply", "divide", "maximum", "minimum", "less", "less_equal", "greater",
+        "greater_equal", "logical_not", "where", "matmul",
+    )},
+    "power": plain(torch.pow), "equal": plain(torch.eq), "linear": plain(F.linear),
+    "stop_grad": plain(Tensor.detach),
+    "cast": lambda a, x: x.to(DTYPES[a.dtype]),
+    "sum": over_axes(torch.sum), "mean": over_axes(torch.mean), "expand": expand,
+    "softmax": lambda a, x: torch.softmax(x, a.axis),
+    "log_softmax": lambda a, x: torch.log_softmax(x, a.axis),
+    "argmax": lambda a, x: torch.argmax(x, a.axis),
+    "reshape": lambda a, x: x.reshape(a.shape),
+    "transpose": lambda a, x: x.permute(a.axes),
+    "concat": lambda a, *xs: torch.cat(xs, a.axis), "slice": sliced, "pad": pad,
+    "conv": conv, "max_pool": max_pool, "average_pool": average_pool,
+    "batch_norm": batch_norm, "normalize": normalize, "dropout": dropout,
+    "cross_entropy": cross_entropy,
+}
+
+
+def rebuilt(
+    graph: Graph, inputs: Mapping[str, np.ndarray], variables: Mapping[str, Tensor],
+    key: tuple[int, int] = (0, 0),
+) -> dict[Value, Any]:
+    """Every value of a graph without free dimensions, as PyTorch computes it. `variables` may
+    require gradients; floats are fed in the dtype that the graph declares."""
+    values: dict[Value, Any] = {
+        value: torch.as_tensor(np.asarray(inputs[name]), dtype=DTYPES[value.dtype])
+        for name, value in graph.inputs.items()
+    }
+    values |= {variable.value: variables[name] for name, variable in graph.variables.items()}
+    if graph.key is not None:
+        values[graph.key] = np.array(key, np.uint64)
+    for node in graph.nodes:
+        operands = (None if value is None else values[value] for value in node.inputs)
+        made = TABLE[node.op.name](node.attrs, *operands)
+        values.update(zip(node.outputs, made if isinstance(made, tuple) else (made,)))
+    return values
