@@ -235,12 +235,16 @@ class Model:
     # -------------------------------------------------------------- training
 
     def trainer(
-        self, weights: Mapping[str, np.ndarray] | None = None, seed: int = 0
+        self, weights: Mapping[str, np.ndarray] | None = None, seed: int = 0, **options: Any
     ) -> Trainer:
-        """Steps by hand: `.step(batch)` gives the losses, `.weights` are where it stands."""
+        """Steps by hand: `.step(batch)` gives the losses, `.weights` are where it stands.
+
+        See `netdsl.training.trainer.Trainer` for the options; without `steps_per_epoch` the
+        learning rate stays where its schedule begins.
+        """
         from netdsl.training.trainer import Trainer
 
-        return Trainer(self.graph, self._program(), weights, seed)
+        return Trainer(self.graph, self._program(), weights, seed, **options)
 
     def train(self, **options: Any) -> History:
         """Run the training program: see `netdsl.training.loop.fit` for the options."""

@@ -25,23 +25,6 @@ class NoData(Problem):
 
 
 @dataclass(frozen=True)
-class CountsEpochs(Problem):
-    """A schedule that depends on the length of the training, which is not known.
-
-    `cosine`, `warmup` and the like count epochs. A trainer that is stepped by hand must be told
-    how many steps an epoch has: `trainer(…, steps_per_epoch = 100)`.
-    """
-
-    code = "N452"
-    span: Span | None
-
-    def describe(self) -> Diagnostic:
-        return self.say("this learning rate follows epochs, and how many steps an epoch has is "
-                        "not known", self.span,
-                        suggestion="give `steps_per_epoch`, or use a constant learning rate")
-
-
-@dataclass(frozen=True)
 class WrongSeed(Problem):
     """A seed that is negative or too large.
 

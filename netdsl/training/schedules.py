@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import cos, pi
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.rows import BrokenChain
@@ -18,13 +18,16 @@ from netdsl.registry import Kind, NotNegative, Positive, Positives, Table, real,
 
 
 class Schedule:
-    """Base of the rows. `counts_epochs`: the value depends on how long training lasts."""
-
-    counts_epochs: ClassVar[bool] = True
+    """Base of the rows."""
 
     def value(self, step: int, steps: int, per_epoch: int) -> float:
         """The value in step `step` (from 0) of `steps`, of which `per_epoch` make an epoch."""
         raise NotImplementedError
+
+    @property
+    def beginning(self) -> float:
+        """Where the schedule begins, a warmup aside: its value while nobody counts epochs."""
+        return self.value(0, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,6 @@ class Constant(Schedule):
     """One number throughout. A number by itself means the same; this form follows a `warmup`."""
 
     number: NotNegative
-
-    counts_epochs = False
 
     def value(self, step: int, steps: int, per_epoch: int) -> float:
         return self.number
@@ -97,6 +98,10 @@ class Warmed(Schedule):
         if step < rise:
             return self.then.value(0, rest, per_epoch) * (step + 1) / rise
         return self.then.value(step - rise, rest, per_epoch)
+
+    @property
+    def beginning(self) -> float:
+        return self.then.beginning
 
 
 SCHEDULES = Table("schedule", {

@@ -8,7 +8,7 @@ import numpy as np
 
 from netdsl.backends.numpy import Runner
 from netdsl.diagnostics import Refused, Report
-from netdsl.diagnostics.training import CountsEpochs, WrongSeed
+from netdsl.diagnostics.training import WrongSeed
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import TrainProgram
 from netdsl.layers.initializers import initialize
@@ -23,8 +23,10 @@ class Trainer:
     """A model in training.
 
     `graph` is the whole model. `weights` hold every parameter and buffer by name and are copied;
-    None: freshly initialised from `seed`, which also seeds dropout. Schedules need to know
-    `steps_per_epoch` and `epochs`. Raises Refused for a program or weights that do not fit.
+    None: freshly initialised from `seed`, which also seeds dropout. Schedules count epochs of
+    `steps_per_epoch` steps, `epochs` of them (None: as the program says); without
+    `steps_per_epoch` they stay where they begin. Raises Refused for a program or weights that do
+    not fit.
     """
 
     def __init__(
@@ -43,9 +45,6 @@ class Trainer:
         plan = plan_training(graph, program, report)
         if plan is None:
             raise Refused(*report.problems)
-        for each, optimizer in zip(plan.minimize, plan.optimizers):
-            if optimizer.lr.counts_epochs and steps_per_epoch is None:
-                raise Refused(CountsEpochs(each.optimizer.span))
         self.seed = seed
         self.graph = planned_graph(plan)
         self._schedules = [optimizer.lr for optimizer in plan.optimizers]

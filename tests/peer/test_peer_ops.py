@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from checks import gradients_by_graph  # noqa: E402
 from examples import EXAMPLES, Example  # noqa: E402
 from netdsl.ir.op import Absent  # noqa: E402
 from netdsl.ops import OPS, update  # noqa: E402
@@ -14,7 +15,12 @@ from torch_table import TABLE  # noqa: E402
 
 BACKWARD = {name for name in OPS if name.endswith("_gradient")}
 UPDATES = {op.name for op in update.OPS}
-FORWARD = [example for example in EXAMPLES if example.op in TABLE]
+FORWARD = [
+    example for example in EXAMPLES if example.op in TABLE and not (
+        # PyTorch pads both sides alike where a last window may overhang
+        example.attrs.get("ceil") and any(a != b for a, b in example.attrs["pads"])
+    )
+]
 
 
 def test_every_forward_op_has_a_row():
@@ -49,11 +55,24 @@ def test_rows_are_our_kernels(example):
 @pytest.mark.parametrize(
     "example", [e for e in FORWARD if not isinstance(OPS[e.op].gradient, Absent)], ids=str
 )
-def test_gradients_are_autograds(example):
-    from checks import gradients_of  # the graph of one op and its backward graph, in float64
-
-    ours = gradients_of(OPS[example.op], example)
+def test_our_gradients_are_autograds(example):
+    op, attrs, arrays = OPS[example.op], example.attributes("f64", 2), example.arrays("f64", 2)
     tensors = operands(example, leaf=True)
-    made = TABLE[example.op](example.attributes("f64", 2), *tensors)
+    made = TABLE[example.op](attrs, *tensors)
     made = made if isinstance(made, tuple) else (made,)
-    assert ours is not None and made
+    generator = np.random.default_rng(1)
+    seeds = {
+        i: generator.standard_normal(made[i].shape) for i in example.through
+        if made[i].dtype == torch.float64
+    }
+    trained = [i for i, x in enumerate(arrays) if x is not None and x.dtype == np.float64]
+    if not seeds or not trained:
+        return
+    found = gradients_by_graph(op, attrs, arrays, seeds, {})
+    total = sum((torch.from_numpy(seed) * made[i]).sum() for i, seed in seeds.items())
+    if total.requires_grad:
+        total.backward()
+    for i in trained:
+        grad = tensors[i].grad
+        expected = np.zeros(arrays[i].shape) if grad is None else grad.numpy()
+        np.testing.assert_allclose(found[f"operand {i}"], expected, 1e-10, 1e-10)

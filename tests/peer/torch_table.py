@@ -94,7 +94,13 @@ def batch_norm(a, x, weight, bias, mean, variance) -> tuple[Tensor, ...]:
 
 
 def normalize(a, x, weight, bias, mean, variance) -> Tensor:
-    return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, a.eps)
+    """PyTorch's own where it can: it has no gradients for the statistics."""
+    if not mean.requires_grad and not variance.requires_grad:
+        return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, a.eps)
+    mean, variance, weight, bias = (
+        vector.reshape(1, -1, *(1,) * (x.ndim - 2)) for vector in (mean, variance, weight, bias)
+    )
+    return (x - mean) / torch.sqrt(variance + a.eps) * weight + bias
 
 
 def dropout(a, x: Tensor, key: np.ndarray) -> tuple[Tensor, Tensor]:

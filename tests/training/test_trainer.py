@@ -9,7 +9,7 @@ from small_networks import blobs, perceptron, product, program, recipe
 from netdsl.backends.numpy import Runner
 from netdsl.data.batches import Batches
 from netdsl.diagnostics import Refused
-from netdsl.ir.program import Minimize
+from netdsl.ir.program import Flow, Minimize, Stage
 from netdsl.layers.initializers import initialize
 from netdsl.training.trainer import Trainer
 from netdsl.training.graph import training_graph
@@ -136,20 +136,23 @@ def test_state_goes_on_bit_for_bit():
         assert np.array_equal(array, second.state[name]), name
 
 
-@pytest.mark.parametrize(("rate", "arguments", "codes"), [
-    (recipe("cosine", 0.1), {}, ["N452"]),
-    (recipe("cosine", 0.1), {"steps_per_epoch": 6}, []),
-    (0.1, {}, []),
+@pytest.mark.parametrize("rate", [
+    0.1, recipe("cosine", 0.1), Flow(recipe("warmup", 2), (Stage(recipe("cosine", 0.1)),)),
 ])
-def test_a_schedule_by_epochs_needs_their_length(rate, arguments, codes):
-    told = program(Minimize("ce", (), recipe("sgd", rate)))
-    try:
-        trainer = Trainer(perceptron(), told, **arguments)
-    except Refused as refused:
-        assert [problem.code for problem in refused.problems] == codes
-    else:
-        assert not codes
+def test_a_schedule_stays_where_it_begins_while_nobody_counts_epochs(rate):
+    graph = perceptron()
+    trainer = Trainer(graph, program(Minimize("ce", (), recipe("sgd", rate))))
+    for batch in batches(graph):
         assert trainer.rates() == {"@rate.0": pytest.approx(0.1)}
+        trainer.step(batch)
+
+
+def test_a_schedule_counts_epochs_of_the_length_given():
+    told = program(Minimize("ce", (), recipe("sgd", recipe("cosine", 0.1))))
+    graph = perceptron()
+    trainer = Trainer(graph, told, steps_per_epoch=1, epochs=2)
+    trainer.step(next(iter(batches(graph))))
+    assert trainer.rates() == {"@rate.0": pytest.approx(0.05)}
 
 
 def test_weights_that_do_not_fit_are_refused():
