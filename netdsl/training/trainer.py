@@ -88,6 +88,8 @@ class Trainer:
 
     def rates(self) -> dict[str, float]:
         """The learning rate of the next step for each `minimize`, by its input of the graph."""
+        if not self._per_epoch:
+            return {rate_input(i): each.beginning for i, each in enumerate(self._schedules)}
         step = min(self.step_count, max(self._steps - 1, 0))  # past the end the last rate stays
         return {
             rate_input(i): schedule.value(step, self._steps, self._per_epoch)

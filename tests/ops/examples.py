@@ -14,7 +14,7 @@ import numpy as np
 from netdsl.ir.dim import Dim, substitute, symbol
 from netdsl.ir.op import Attrs
 from netdsl.ir.tensor import NUMPY_DTYPES, TensorType
-from netdsl.ops import OPS
+from netdsl.ops import OPS, elementwise
 from netdsl.ops.pool import PoolAttrs, max_pool_kernel
 from netdsl.rewrite.specialize import substituted
 
@@ -112,14 +112,11 @@ CONSTANT = (
     example("full", value=True, shape=(4,), dtype="bool", note="bool"),
 )
 
+ABOVE_ZERO = ("log", "sqrt")  # what takes no negative numbers
 UNARY = tuple(
-    example(op, x)
-    for op, domain in {
-        "relu": Array, "sigmoid": Array, "tanh": Array, "exp": Array, "log": positive,
-        "sqrt": positive, "abs": Array, "sign": Array, "negative": Array,
-    }.items()
-    for x in ((domain((B, 3, 2)), domain(())) if domain is Array
-              else (domain(B, 3, 2), domain()))
+    example(op.name, positive(*shape) if op.name in ABOVE_ZERO else Array(shape))
+    for op in elementwise.UNARY
+    for shape in ((B, 3, 2), ())
 )
 
 PAIRS = (
