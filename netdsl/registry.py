@@ -16,28 +16,10 @@ from math import inf, isfinite
 from typing import Annotated, Any, get_args, get_type_hints
 
 from netdsl.diagnostics import Refused, Report
-from netdsl.diagnostics.rows import (
-    ArgumentsDisagree,
-    MissingArgument,
-    TooManyArguments,
-    UnknownArgument,
-    UnknownRow,
-    WrongArgument,
-)
+from netdsl.diagnostics.evaluation import MissingArgument, TooManyArguments, UnknownArgument
+from netdsl.diagnostics.rows import ArgumentsDisagree, UnknownRow, WrongArgument
 from netdsl.ir.program import Flow, Recipe, Reference, Setting
-
-
-class Unfit(Exception):
-    """A setting is not of the kind that an argument needs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What an argument may be. `expected` finishes the sentence "… must be"; `convert` gives the
-    value that the row works with and raises Unfit, or Refused with problems of its own."""
-
-    expected: str
-    convert: Callable[[Setting], Any]
+from netdsl.layers.arguments import BadArgument, Kind
 
 
 @dataclass(frozen=True)
@@ -63,7 +45,7 @@ class Table:
         for name, setting in settings.items():
             try:
                 arguments[name] = _converted(setting, kinds[name])
-            except Unfit:
+            except BadArgument:
                 expected = kind_of(kinds[name]).expected
                 report.add(
                     WrongArgument(recipe.span, recipe.name, name, show(setting), expected)
@@ -166,13 +148,13 @@ def real(low: float = -inf, high: float = inf, open_high: bool = False) -> Calla
 
     def convert(setting: Setting) -> float:
         if isinstance(setting, bool) or not isinstance(setting, (int, Fraction, float)):
-            raise Unfit
+            raise BadArgument
         try:
             value = float(setting)
         except OverflowError:
-            raise Unfit from None
+            raise BadArgument from None
         if not isfinite(value) or not low <= value <= high or (open_high and value == high):
-            raise Unfit
+            raise BadArgument
         return value
 
     return convert
@@ -185,9 +167,9 @@ def whole(low: int) -> Callable[[Setting], int]:
         if isinstance(setting, Fraction) and setting.denominator == 1:
             setting = setting.numerator
         if isinstance(setting, bool) or not isinstance(setting, int):
-            raise Unfit
+            raise BadArgument
         if not low <= setting < 2**63:
-            raise Unfit
+            raise BadArgument
         return setting
 
     return convert
@@ -198,7 +180,7 @@ def instance(type: type) -> Callable[[Setting], Any]:
 
     def convert(setting: Setting) -> Any:
         if not isinstance(setting, type):
-            raise Unfit
+            raise BadArgument
         return setting
 
     return convert
@@ -207,7 +189,7 @@ def instance(type: type) -> Callable[[Setting], Any]:
 def positive(setting: Setting) -> float:
     value = real(0)(setting)
     if not value:
-        raise Unfit
+        raise BadArgument
     return value
 
 
@@ -218,7 +200,7 @@ def list_of(each: Callable[[Setting], Any], count: int | None = None, lone: bool
     def convert(setting: Setting) -> tuple:
         entries = (setting,) if lone and not isinstance(setting, tuple) else setting
         if not isinstance(entries, tuple) or not entries or len(entries) != (count or len(entries)):
-            raise Unfit
+            raise BadArgument
         return tuple(map(each, entries))
 
     return convert

@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": {"source", "ir", "ops", "rewrite"},
     "autodiff": {"ir", "ops", "rewrite"},
     "build": {"source", "diagnostics", "language", "ir", "ops", "layers", "rewrite"},
-    "registry": {"source", "diagnostics", "ir"},
+    "registry": {"source", "diagnostics", "ir", "layers"},
     "weights": {"source", "diagnostics", "ir"},
     "data": {"source", "diagnostics", "ir", "registry", "resources", "weights"},
     "backends.numpy": {"source", "diagnostics", "ir", "ops", "rewrite"},

@@ -29,7 +29,7 @@ from netdsl.diagnostics.shapes import OperandRefused
 from netdsl.ir.dim import Expr
 from netdsl.ir.graph import Initializer, Layer, Value
 from netdsl.ir.op import ShapeError
-from netdsl.ir.tensor import FLOATS, NUMPY_DTYPES, show_shape
+from netdsl.ir.tensor import FLOATS, NUMPY_DTYPES
 from netdsl.layers.arguments import BadArgument, DType, real
 from netdsl.layers.initializers import InitializerRow
 from netdsl.layers.words import Word
@@ -229,7 +229,9 @@ def _apply_word_layer(
         way = f"`{rest[0].name}` is an attribute: it goes in the braces" if attribute else None
         b.complain(TooManyArguments, rest[0].span, word.name, names, way)
         return UNKNOWN
-    site = BuildSite(b, frame, instance.path, span, creates)
+    first = operands[0].value.type  # parameters are of the kind of what goes in
+    float_type = first.dtype if first.is_float else "f32"
+    site = BuildSite(b, frame, instance.path, span, creates, float_type)
     result = _run_word(b, word, site, operands, instance.attributes)
     _record(b, instance.path, instance.kind, operands, result, span)
     return result
@@ -265,8 +267,7 @@ def _apply_layer(
     if instance.uses == 1:
         instance.variables = frozenset(used)
     for name in sorted(instance.variables - used):
-        known = show_shape(b.variables[name].type.shape)
-        b.complain(ParametersChanged, span, name, known, "absent")
+        b.complain(ParametersChanged, span, name, str(b.variables[name].type), "absent")
     result = results[0].value if len(results) == 1 else tuple(r.value for r in results)
     _record(b, instance.path, instance.kind, list(bound.values()), result, span, place=place)
     return result

@@ -17,7 +17,7 @@ from netdsl.diagnostics.names import DuplicateLabel, ParametersChanged
 from netdsl.ir.dim import bounds
 from netdsl.ir.graph import Emitter, Initializer, Layer, Value, Variable
 from netdsl.ir.op import Op
-from netdsl.ir.tensor import TensorType, show_shape
+from netdsl.ir.tensor import TensorType
 from netdsl.layers.arguments import BadArgument
 from netdsl.ops.random import KEY
 from netdsl.rewrite.rebuild import prefixes
@@ -144,8 +144,7 @@ class Builder:
         known = self.variables.get(name)
         if known is not None and not creates:
             if known.type != type:
-                self.complain(ParametersChanged, span, name, show_shape(known.type.shape),
-                              show_shape(type.shape))
+                self.complain(ParametersChanged, span, name, str(known.type), str(type))
                 raise BadArgument("reported")
             return self.current.get(name, known.value)
         if known is not None:
@@ -153,7 +152,7 @@ class Builder:
                 self.complain(DuplicateLabel, span, name, known.span)
             raise BadArgument("reported")
         if not creates:
-            self.complain(ParametersChanged, span, name, "absent", show_shape(type.shape))
+            self.complain(ParametersChanged, span, name, "absent", str(type))
             raise BadArgument("reported")
         self.check_size(type, span)
         made = Variable(name, kind, Value(type, name=name), init, span)

@@ -12,15 +12,16 @@ from netdsl.source import Span
 
 @dataclass(frozen=True)
 class UnknownArgument(Problem):
-    """An argument that the layer or function does not have.
+    """An argument that the layer, function, source, optimiser … does not have.
 
-        x -> conv{64, kernel = 3}     # the attribute is called `k`
+        x -> conv{64, kernel = 3}               # the attribute is called `k`
+        sgd(lr = 0.1, momentun = 0.9)           # did you mean `momentum`?
 
-    `netdsl explain conv` lists the attributes of a word of the language.
+    `netdsl explain conv` lists the arguments of a word.
     """
 
     code = "N202"
-    span: Span
+    span: Span | None
     of: str
     name: str
     known: tuple[str, ...]
@@ -36,11 +37,12 @@ class MissingArgument(Problem):
     """An argument without a default was not given.
 
         layer ConvBN{c, k = 3}(x) { … }
-        y = ConvBN{k = 5}(x)          # `c` has no default: ConvBN{64, k = 5}
+        y = ConvBN{k = 5}(x)                    # `c` has no default: ConvBN{64, k = 5}
+        minimize ce with sgd(momentum = 0.9)    # `lr` has none either
     """
 
     code = "N203"
-    span: Span
+    span: Span | None
     of: str
     name: str
 
@@ -51,20 +53,23 @@ class MissingArgument(Problem):
 
 @dataclass(frozen=True)
 class TooManyArguments(Problem):
-    """More arguments in a row than the layer or function takes, or one given twice.
+    """More arguments in a row than there are places for, or one given twice.
 
-        x -> relu(0.1)                # relu takes a tensor and nothing else
+        x -> relu(0.1)                          # relu takes a tensor and nothing else
+        cosine(0.1, 0.0, 90)                    # cosine takes `peak` and `floor`
+
+    Some arguments are given by name alone, such as `take` of every data source.
     """
 
     code = "N204"
-    span: Span
+    span: Span | None
     of: str
     takes: tuple[str, ...]
     way: str | None = None
 
     def describe(self) -> Diagnostic:
         takes = [f"it takes {listed(self.takes)}"] if self.takes else []
-        return self.say(f"`{self.of}` has no place for this argument", self.span, notes=takes,
+        return self.say(f"`{self.of}` is given more than it takes", self.span, notes=takes,
                         suggestion=self.way)
 
 

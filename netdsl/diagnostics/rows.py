@@ -1,5 +1,6 @@
 """Problems of recipes, which name registered rows (sources, transforms, optimisers, schedules), and
-of their arguments: codes N40x."""
+of what their arguments are: codes N40x. Arguments that do not exist or are missing have the codes
+of every call, N202 to N204."""
 
 from __future__ import annotations
 
@@ -30,61 +31,6 @@ class UnknownRow(Problem):
         return self.say(f"there is no {self.sort} called `{self.name}`", self.span,
                         notes=[f"there are {listed(self.known)}"],
                         suggestion=did_you_mean(self.name, self.known))
-
-
-@dataclass(frozen=True)
-class UnknownArgument(Problem):
-    """An argument that the source, transform, optimiser or schedule does not have.
-
-        sgd(lr = 0.1, momentun = 0.9)          # did you mean `momentum`?
-    """
-
-    code = "N402"
-    span: Span | None
-    of: str
-    name: str
-    known: tuple[str, ...]
-
-    def describe(self) -> Diagnostic:
-        has = f"it has {listed(self.known)}" if self.known else "it has none"
-        return self.say(f"`{self.of}` has no argument `{self.name}`", self.span, notes=[has],
-                        suggestion=did_you_mean(self.name, self.known))
-
-
-@dataclass(frozen=True)
-class MissingArgument(Problem):
-    """An argument without a default was not given.
-
-        minimize ce with sgd(momentum = 0.9)   # `lr` has no default: sgd(lr = 0.1, …)
-    """
-
-    code = "N403"
-    span: Span | None
-    of: str
-    name: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"`{self.of}` needs `{self.name}`", self.span,
-                        suggestion=f"give it: `{self.name} = …`")
-
-
-@dataclass(frozen=True)
-class TooManyArguments(Problem):
-    """More arguments in a row than there are places for.
-
-        cosine(0.1, 0.0, 90)                   # cosine takes `peak` and `floor`
-
-    Some arguments are given by name alone, such as `take` of every data source.
-    """
-
-    code = "N404"
-    span: Span | None
-    of: str
-    places: tuple[str, ...]
-
-    def describe(self) -> Diagnostic:
-        takes = listed(self.places) if self.places else "no arguments without a name"
-        return self.say(f"`{self.of}` takes {takes}, and more were given", self.span)
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,8 @@ def cross_entropy(
 def accuracy(b: Site, logits: Value, label: Value, *, axis: Axis = 1) -> Value:
     """The share of rows whose largest logit is the label's."""
     guess = b.emit(reduction.argmax, logits, axis=from_front(axis, logits))
+    if label.dtype == "i32":
+        guess = b.emit(elementwise.cast, guess, dtype="i32")
     right = b.emit(elementwise.cast, b.emit(elementwise.equal, guess, label), dtype="f32")
     return b.emit(reduction.mean, right, axes=tuple(range(right.type.rank)))
 

@@ -14,7 +14,8 @@ from typing import Annotated
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.rows import BrokenChain
 from netdsl.ir.program import Flow, Recipe, Setting
-from netdsl.registry import Kind, NotNegative, Positive, Positives, Table, real, show
+from netdsl.layers.arguments import Kind
+from netdsl.registry import NotNegative, Positive, Positives, Table, real, show
 
 
 class Schedule:
@@ -117,8 +118,8 @@ EXAMPLE = "`warmup(5) -> cosine(0.1)`"
 
 
 def bind_schedule(setting: Setting) -> Schedule:
-    """The schedule that a setting means. Raises Unfit for what is none, Refused for one that is
-    wrong in itself."""
+    """The schedule that a setting means. Raises BadArgument for what is none, Refused for one
+    that is wrong in itself."""
     if not isinstance(setting, (Recipe, Flow)):
         return Constant(real(0)(setting))
     report = Report()

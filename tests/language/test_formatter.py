@@ -103,7 +103,7 @@ def test_lines_break_where_they_read(golden):
         f"layer N{{a, b, c}}(x: [B, {long}_a, {long}_b]) -> [B, ceil({long}_a / 2), {long}_b] {{}}",
         f"layer O(x) {{ return {', '.join(f'{long}_{i}(x)' for i in range(6))} }}",
         f'layer P(x) {{ assert {long}_one == {long}_two else "{" ".join([long] * 4)}" }}',
-        f"layer Q(x) {{ if ({long} == {long}_2) {{ x = {long}(x) + {long}(x) }} else {{ x = 1 }} }}",
+        f"layer Q(x) {{ if ({long} == {long}_2) {{ x = {long}(x) + {long}(x) }} else {{ x=1 }} }}",
         f"sample S {{ autoregressive({', '.join(f'{long}_{i}' for i in range(6))}) }}",
     ]
     text = reformatted("\n".join(pieces))

@@ -44,9 +44,9 @@ def test_a_sound_program_has_no_problems():
 
 @pytest.mark.parametrize(("fields", "expected"), [
     ({"data": recipe("digit")}, ["N401"]),
-    ({"data": recipe("digits", tak=3)}, ["N402"]),
-    ({"data": recipe("mnist")}, ["N403"]),
-    ({"data": recipe("digits", 3)}, ["N404"]),
+    ({"data": recipe("digits", tak=3)}, ["N202"]),
+    ({"data": recipe("mnist")}, ["N203"]),
+    ({"data": recipe("digits", 3)}, ["N204"]),
     ({"data": recipe("digits", take=0)}, ["N405"]),
     ({"data": recipe("digits", fraction=2)}, ["N405"]),
     ({"data": recipe("digits", classes=())}, ["N405"]),

@@ -9,7 +9,7 @@ from small_networks import recipe
 
 from netdsl.diagnostics import Refused
 from netdsl.ir.program import Flow, Reference, Stage
-from netdsl.registry import Unfit
+from netdsl.layers.arguments import BadArgument
 from netdsl.training.schedules import bind_schedule
 
 
@@ -38,9 +38,9 @@ def test_values(setting, expected):
 
 @pytest.mark.parametrize(("setting", "code"), [
     (recipe("cosin", 0.1), "N401"),
-    (recipe("cosine", 0.1, flor=0), "N402"),
-    (recipe("cosine"), "N403"),
-    (recipe("cosine", 0.1, 0, 3), "N404"),
+    (recipe("cosine", 0.1, flor=0), "N202"),
+    (recipe("cosine"), "N203"),
+    (recipe("cosine", 0.1, 0, 3), "N204"),
     (recipe("cosine", -0.1), "N405"),
     (recipe("steps", 0.1, at=()), "N405"),
     (recipe("warmup", 5), "N407"),
@@ -61,5 +61,5 @@ def test_refused(setting, code):
     Reference(("lr",)),
 ])
 def test_no_schedule(setting):
-    with pytest.raises(Unfit):
+    with pytest.raises(BadArgument):
         bind_schedule(setting)
