@@ -1,5 +1,4 @@
-"""Random draws of the data: from a counter-based generator (Salmon et al. 2011, Philox), so that
-they depend on seed, stream, epoch and batch alone, and not on the order of execution.
+"""Random draws of the data: they depend on seed, stream, epoch and batch alone.
 
 Numbers are made from the generator's raw bits here, since NumPy does not promise that its own
 distributions stay as they are from version to version.
@@ -8,16 +7,16 @@ distributions stay as they are from version to version.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
 from math import prod
 
 import numpy as np
 
+from netdsl import streams
+
 
 def raw_bits(seed: int, stream: str, epoch: int, batch: int, count: int) -> np.ndarray:
     """`count` random uint64."""
-    name = int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
-    return np.random.Philox(key=[seed, name], counter=[0, 0, batch, epoch]).random_raw(count)
+    return streams.stream(seed, stream, batch, epoch).random_raw(count)
 
 
 def shuffled(count: int, seed: int, stream: str, epoch: int = 0) -> np.ndarray:

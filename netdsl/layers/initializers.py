@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
 from math import isfinite, prod, sqrt
 
 import numpy as np
 
 from netdsl.ir.graph import Graph, Initializer, Variable
+from netdsl.streams import stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,6 @@ def initialize(graph: Graph, seed: int = 0) -> dict[str, np.ndarray]:
 def initial(variable: Variable, seed: int) -> np.ndarray:
     """The array with which a variable begins. Its shape must hold no free dimension."""
     chosen: Initializer = variable.initializer
-    stream = int.from_bytes(blake2b(variable.name.encode(), digest_size=8).digest(), "little")
-    generator = np.random.Generator(np.random.Philox(key=[seed, stream]))
+    generator = np.random.Generator(stream(seed, variable.name))
     drawn = INITIALIZERS[chosen.name].draw(generator, variable.type.shape, *chosen.arguments)
     return np.ascontiguousarray(drawn, dtype=variable.type.numpy_dtype).reshape(drawn.shape)

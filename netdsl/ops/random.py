@@ -1,14 +1,12 @@
-"""Operations that draw. Each has a stream of its own, named by the layer's path, and draws from a
-counter-based generator: the numbers depend on seed, stream, step and position alone, not on
-machine, order of execution or what else the network holds (Salmon et al. 2011, Philox)."""
+"""Operations that draw, each from a stream of its own, named by the layer's path."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 
+from netdsl import streams
 from netdsl.ir.graph import Emitter, Value
 from netdsl.ir.op import Absent, Attrs, Op, ShapeError
 from netdsl.ir.tensor import TensorType
@@ -23,10 +21,9 @@ def uniform(key: np.ndarray, stream: str, count: int) -> np.ndarray:
 
 
 def generator(key: np.ndarray, stream: str) -> np.random.Philox:
-    """The generator of a stream at a step, before its first draw."""
-    name = int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
+    """The generator of an op's stream for this seed and step."""
     seed, step = map(int, key)
-    return np.random.Philox(key=[seed, name], counter=[0, 0, step, 0])
+    return streams.stream(seed, stream, step)
 
 
 def uniform_from(draws: np.random.Philox, count: int) -> np.ndarray:
