@@ -88,18 +88,17 @@ def mismatch(
     if declared.dtype is not None and check_dtype(b, declared):
         if value.dtype != declared.dtype:
             return f"the dtype is {value.dtype}, not {declared.dtype}"
-    dims = list(declared.dims)
-    shape = list(value.shape)
+    dims, axes = list(declared.dims), list(enumerate(value.shape))
     rest = next((i for i, dim in enumerate(dims) if isinstance(dim, ast.Rest)), None)
     if rest is not None:
         behind = len(dims) - rest - 1
-        if len(shape) < len(dims) - 1:
-            return f"the rank is {len(shape)}, at least {len(dims) - 1} is declared"
-        del shape[rest : len(shape) - behind]
+        if len(axes) < len(dims) - 1:
+            return f"the rank is {len(axes)}, at least {len(dims) - 1} is declared"
+        del axes[rest : len(axes) - behind]
         del dims[rest]
-    if len(dims) != len(shape):
-        return f"the rank is {len(shape)}, {len(dims)} is declared"
-    for axis, (dim, size) in enumerate(zip(dims, shape)):
+    if len(dims) != len(axes):
+        return f"the rank is {len(axes)}, {len(dims)} is declared"
+    for dim, (axis, size) in zip(dims, axes):
         reason = _axis_mismatch(b, frame, axis, dim, size)
         if reason is not None:
             return reason

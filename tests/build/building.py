@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from netdsl.build.modules import load_module
-from netdsl.compiler import Built, build, choose
 from netdsl.build.training import check_targets
+from netdsl.compiler import Built, build, choose
 from netdsl.diagnostics import Problem, Refused, Report
 from netdsl.diagnostics.render import render_text
 from netdsl.ir.graph import Graph

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from building import body, codes_of, errors_of, graph_of, outputs
+from building import body, codes_of, errors_of, graph_of, outputs, problems_of
 from netdsl.diagnostics.names import NearName
-from building import problems_of
 
 FITS = {
     "names take what they meet": ("x: [N, c, h, w]", "[N, c, h, w]"),

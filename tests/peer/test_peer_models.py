@@ -7,19 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from every_model import BATCH, Case, cases, random_inputs, worn_weights  # noqa: E402
-from netdsl.backends.numpy import Runner  # noqa: E402
-from netdsl.ir.graph import Graph  # noqa: E402
-from netdsl.ir.program import Recipe, TrainProgram  # noqa: E402
-from netdsl.layers.initializers import initialize  # noqa: E402
-from netdsl.model import Model  # noqa: E402
-from netdsl.rewrite.phases import infer, train  # noqa: E402
-from netdsl.rewrite.specialize import specialize  # noqa: E402
-from netdsl.training.graph import rate_input, training_graph  # noqa: E402
-from torch_table import rebuilt  # noqa: E402
+from every_model import BATCH, Case, cases, random_inputs, worn_weights
+from netdsl.backends.numpy import Runner
+from netdsl.ir.graph import Graph
+from netdsl.ir.program import Recipe, TrainProgram
+from netdsl.layers.initializers import initialize
+from netdsl.model import Model
+from netdsl.rewrite.phases import infer, train
+from netdsl.rewrite.specialize import specialize
+from netdsl.training.graph import rate_input, training_graph
+from torch_table import rebuilt
 
 CASES = cases()
 over_cases = pytest.mark.parametrize("case", CASES, ids=str)

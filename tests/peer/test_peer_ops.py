@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from checks import gradients_by_graph  # noqa: E402
-from examples import EXAMPLES, Example  # noqa: E402
-from netdsl.ir.op import Absent  # noqa: E402
-from netdsl.ops import OPS, update  # noqa: E402
-from torch_table import TABLE  # noqa: E402
+from checks import gradients_by_graph
+from examples import EXAMPLES, Example
+from netdsl.ir.op import Absent
+from netdsl.ops import OPS, update
+from torch_table import TABLE
 
 BACKWARD = {name for name in OPS if name.endswith("_gradient")}
 UPDATES = {op.name for op in update.OPS}
