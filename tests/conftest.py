@@ -7,6 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The fast suite draws the same examples every time; the slow checks search on."""
+    settings.register_profile("repeatable", derandomize=True)
+    if "not slow" in config.option.markexpr:
+        settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")
