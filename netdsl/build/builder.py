@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -43,6 +43,7 @@ class Builder:
         self.name, self.report = name, report
         self.emitter = Emitter()
         self.variables: dict[str, Variable] = {}
+        self.ranges: dict[Value, tuple[int, int]] = {}  # of integer inputs: low..high
         self.current: dict[str, Value] = {}  # buffers as they are at this point of the pass
         self.updates: dict[str, Value] = {}
         self.layers: list[Layer] = []
@@ -159,6 +160,19 @@ class Builder:
         self.variables[name] = made
         return made.value
 
+    # -------------------------------------------------------------- ranges of inputs
+
+    def beyond(self, value: Value, low: int, high: int) -> tuple[int, int] | None:
+        """See `layers.words.Site`."""
+        if value.node is not None:
+            return None  # what is computed shows its elements when it runs
+        known = self.ranges.setdefault(value, (low, high))
+        return None if low <= known[0] and known[1] <= high else known
+
+    def ranges_of(self, inputs: Mapping[str, Value]) -> dict[str, tuple[int, int]]:
+        """The ranges by the names of the inputs that have one."""
+        return {name: self.ranges[v] for name, v in inputs.items() if v in self.ranges}
+
     # -------------------------------------------------------------- random streams
 
     def stream_key(self) -> Value:
@@ -215,6 +229,9 @@ class BuildSite:
 
     def stream(self) -> str:
         return self.builder.stream(self.path)
+
+    def beyond(self, value: Value, low: int, high: int) -> tuple[int, int] | None:
+        return self.builder.beyond(value, low, high)
 
     def _variable(self, kind: str, name: str, shape: tuple, init: Initializer) -> Value:
         full = f"{self.path}.{name}" if self.path else name

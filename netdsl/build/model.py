@@ -44,7 +44,6 @@ class Interface:
     outputs: dict[str, Value] = field(default_factory=dict)
     losses: dict[str, Value] = field(default_factory=dict)
     metrics: dict[str, Value] = field(default_factory=dict)
-    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
     places: dict[tuple[str, str], Span] = field(default_factory=dict)
     failed: bool = False  # something could not be built: what it would use looks unused
 
@@ -79,7 +78,7 @@ class Interface:
                 b.complain(WrongKind, node.range.span, f"a range of {type.dtype}",
                            "an integer input", "`i64[B] in 0..10`")
             elif isinstance(limits, range):
-                self.ranges[name] = (limits.start, limits.stop)
+                b.ranges[value] = (limits.start, limits.stop)
             elif limits is not UNKNOWN:
                 b.complain(WrongKind, node.range.span, described(limits), "a range such as 0..10")
 
@@ -129,7 +128,7 @@ def build_model(
         name=definition.name, nodes=tuple(b.emitter.nodes), inputs=interface.inputs,
         variables=b.variables, outputs=interface.outputs, losses=interface.losses,
         metrics=interface.metrics, updates=b.updates, names=b.named, key=b.key,
-        layers=tuple(b.layers), ranges=interface.ranges,
+        layers=tuple(b.layers), ranges=b.ranges_of(interface.inputs),
     )
     if not b.errors and not interface.failed:
         _examine(b, graph, interface, definition)

@@ -16,7 +16,9 @@ from typing import NoReturn
 import click
 
 import netdsl
-from netdsl.cli.verb import BROKEN_PIPE, INTERRUPTED, admit
+from netdsl.cli.terminal import tell
+from netdsl.cli.verb import BROKEN_PIPE, INTERRUPTED, REFUSED, admit
+from netdsl.diagnostics.commands import OutputLost
 
 # A verb's file is loaded when the verb is called for, and with it what only this verb needs.
 VERBS = {
@@ -73,7 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         warnings.simplefilter("ignore")  # Python's own, about numbers or libraries
     try:
         code = group.main(arguments, prog_name="netdsl", standalone_mode=False) or 0
-        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -82,8 +83,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = INTERRUPTED
     except BrokenPipeError:
         code = BROKEN_PIPE
+    except OSError as error:  # outside of a verb: help cannot be printed
+        tell([OutputLost.of(error)])
+        code = REFUSED
     except Exception as error:  # outside of a verb: while its file is loaded
         code = admit(error)
-    if code == BROKEN_PIPE:
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = BROKEN_PIPE if isinstance(error, BrokenPipeError) else code or REFUSED
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
     sys.exit(code)

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from netdsl.backends.numpy.feed import converts
 from netdsl.data.dataset import Field
 from netdsl.data.feeds import Pipe, bind_feeds, misfit
 from netdsl.data.files import LARGEST, ordinary
 from netdsl.data.npz import read_npz
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.commands import InputDoesNotFit, TakesSeveralInputs, UnreadableInput
+from netdsl.diagnostics.feeding import WrongDtype
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import TrainProgram
 from netdsl.ir.tensor import TensorType
@@ -43,19 +45,19 @@ class Inputs:
 
     def read(self, file: str) -> dict[str, np.ndarray]:
         """The inputs by name, one row for each example in the file. Raises Refused."""
-        arrays = self._arrays(file)
+        fields = self._fields(file)
         made = {}
         for pipe in self._pipes:
             type = self._graph.inputs[pipe.input].type
-            field = field_of(file, pipe.input, type, arrays[pipe.input])
+            field = fields[pipe.input]
             reason = misfit(pipe, field.type, type, (VALIDATING,))
             if reason is not None:
                 raise Refused(InputDoesNotFit(file, pipe.input, str(type), reason))
             made[pipe.input] = pipe.make(field, slice(None), type.numpy_dtype, VALIDATING)
         return made
 
-    def _arrays(self, file: str) -> Mapping[str, np.ndarray]:
-        """The raw array for each input. Raises Refused."""
+    def _fields(self, file: str) -> Mapping[str, Field]:
+        """The rows for each input. Raises Refused."""
         path = Path(file)
         suffix = path.suffix.lower()
         if suffix == ".npz":
@@ -63,37 +65,44 @@ class Inputs:
         if len(self._pipes) != 1:
             raise Refused(TakesSeveralInputs(file, tuple(pipe.input for pipe in self._pipes)))
         only = self._pipes[0].input
+        type = self._graph.inputs[only].type
         if suffix in IMAGES:
-            return {only: read_image(path, self._graph.inputs[only].type)}
+            return {only: Field(read_image(path, type)[None], unit=255, origin=file)}
         if suffix == ".npy":
-            return {only: read_npy(path)}
+            return {only: field_of(file, only, type, read_npy(path))}
         raise Refused(UnreadableInput(file, f"its name ends in none of {SUFFIXES}"))
 
     def _from_archive(
         self, file: str, arrays: Mapping[str, np.ndarray]
-    ) -> Mapping[str, np.ndarray]:
+    ) -> Mapping[str, Field]:
         """By the name of the input, or of the field that feeds it."""
         found = {}
         for pipe in self._pipes:
             name = pipe.input if pipe.input in arrays else pipe.field
+            type = self._graph.inputs[pipe.input].type
             if name not in arrays:
-                type = str(self._graph.inputs[pipe.input].type)
                 reason = f"it has no array `{name}`, only {', '.join(arrays) or 'nothing'}"
-                raise Refused(InputDoesNotFit(file, pipe.input, type, reason))
-            found[pipe.input] = arrays[name]
+                raise Refused(InputDoesNotFit(file, pipe.input, str(type), reason))
+            found[pipe.input] = field_of(file, pipe.input, type, arrays[name])
         return found
 
 
 def field_of(file: str, input: str, type: TensorType, array: np.ndarray) -> Field:
-    """An array as rows: one example gets an axis for the batch. Bytes of images count as 0 … 1,
-    as in the data sources. Raises Refused."""
+    """An array as rows: one example gets an axis for the batch, a grey image [H, W] one for its
+    channel too. Numbers convert as in `Model.run` and must be finite. Raises Refused."""
+    if not converts(array.dtype, type.numpy_dtype):
+        raise Refused(WrongDtype(input, str(array.dtype), str(type), file))
+    if array.ndim == 2 and type.rank == 4 and type.shape[1] == GREY:
+        array = array[None]
     if array.ndim == type.rank - 1:
         array = array[None]
     if array.ndim != type.rank or not array.size:
         reason = f"it has the shape {list(array.shape)}"
         raise Refused(InputDoesNotFit(file, input, str(type), reason))
-    is_image = array.dtype == np.uint8 and array.ndim > 1 and type.is_float
-    return Field(array, unit=255 if is_image else 1, origin=file)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        reason = "it holds NaN or infinite numbers"
+        raise Refused(InputDoesNotFit(file, input, str(type), reason))
+    return Field(array, origin=file)
 
 
 def read_npy(path: Path) -> np.ndarray:

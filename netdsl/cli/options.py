@@ -26,7 +26,17 @@ def as_dict(
     return dict(pairs)
 
 
-target = click.argument("target", metavar="FILE[:MODEL]")
+def whole_target(context: click.Context, param: click.Parameter, target: str) -> str:
+    """The callback of FILE[:MODEL]: neither part is empty."""
+    if not target or target.startswith(":"):
+        raise click.BadParameter("the path of a file is missing", context, param)
+    if target.endswith(":"):
+        raise click.BadParameter(f"the name of a model is missing behind `{target}`",
+                                 context, param)
+    return target
+
+
+target = click.argument("target", metavar="FILE[:MODEL]", callback=whole_target)
 attributes = click.option(
     "-D", "attributes", type=Pair(), multiple=True, callback=as_dict,
     help="Give one of the model's attributes another value: -D classes=100.",

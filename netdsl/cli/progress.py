@@ -31,9 +31,12 @@ class Lines(Observer):
 
     def on_start(self, plan: Plan) -> None:
         self.plan = plan
-        epochs = "1 epoch" if plan.epochs == 1 else f"{plan.epochs:,} epochs"
+        if plan.done >= plan.epochs:
+            self.write(f"nothing is left to do: {epochs_of(plan.done)} done before, "
+                       f"{plan.epochs:,} asked for")
+            return
         validating = f", validating on {plan.validation_rows:,}" if plan.validation_rows else ""
-        self.write(f"training on {plan.training_rows:,} examples for {epochs} of "
+        self.write(f"training on {plan.training_rows:,} examples for {epochs_of(plan.epochs)} of "
                    f"{plan.steps_per_epoch:,} steps{validating}")
         if plan.done:
             self.write(f"going on after epoch {plan.done}")
@@ -99,6 +102,10 @@ def epoch_line(epoch: Epoch, epochs: int, is_best: bool) -> str:
         parts.append(f"validation: {figures(epoch.validation)}")
     parts.append(f"{epoch.seconds:.1f} s")
     return "   ".join([*parts, *(["best"] if is_best else [])])
+
+
+def epochs_of(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count:,} epochs"
 
 
 def figures(named: Mapping[str, float]) -> str:

@@ -11,7 +11,8 @@ from typing import IO, Any
 
 import click
 
-from netdsl.diagnostics import Problem
+from netdsl.diagnostics import Problem, Refused
+from netdsl.diagnostics.commands import OutputLost
 from netdsl.diagnostics.render import render_text
 
 VERSION = 1  # of every JSON object that the verbs print
@@ -19,8 +20,13 @@ WIDTH = 100  # where there is no terminal
 
 
 def show(text: str = "") -> None:
-    """A line on the standard output."""
-    click.echo(text, color=True)
+    """A line on the standard output. Raises Refused where it cannot be written."""
+    try:
+        click.echo(text, color=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Refused(OutputLost.of(error)) from None
 
 
 def show_json(**content: Any) -> None:
@@ -34,15 +40,15 @@ def show_json(**content: Any) -> None:
 def tell(problems: Iterable[Problem]) -> None:
     """Messages on the standard error, and at the end how to learn more."""
     color, width = uses_color(sys.stderr), columns(sys.stderr)
-    count, codes = 0, {}
+    errors: list[str] = []
     for problem in problems:
         diagnostic = problem.describe()
         click.echo(render_text(diagnostic, color, width) + "\n", err=True, color=True)
-        count += diagnostic.severity == "error"
-        codes[diagnostic.code] = None
-    if count:
-        errors = "1 error" if count == 1 else f"{count} errors"
-        click.echo(f"{errors}; `netdsl explain {next(iter(codes))}` tells more", err=True)
+        if diagnostic.severity == "error":
+            errors.append(diagnostic.code)
+    if errors:
+        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+        click.echo(f"{count}; `netdsl explain {errors[0]}` tells more", err=True)
 
 
 def uses_color(stream: IO[str]) -> bool:

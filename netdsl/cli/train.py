@@ -15,6 +15,8 @@ from netdsl.cli.verb import Verb
 from netdsl.compiler import split_target
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.commands import NoTrainingProgram
+from netdsl.diagnostics.training import FolderTaken
+from netdsl.training.checkpoints import BEST, CHECKPOINT, HISTORY, WEIGHTS
 from netdsl.training.history import History
 from netdsl.training.loop import fit
 from netdsl.views.curves import curves_text
@@ -41,21 +43,26 @@ Examples:
                                            "free runs/MODEL-2, ….")
 @click.option("--init", metavar="W", help="Begin with these weights instead of random ones.")
 @click.option("--resume", is_flag=True, help="Go on from what is saved in the folder.")
+@click.option("--overwrite", is_flag=True, help="Replace the training that --out holds.")
 @click.option("--set", "settings", type=options.Pair(), multiple=True, callback=options.as_dict,
               help="Change the training program: --set batch=64, --set lr=0.2.")
 def command(
     target: str, attributes: dict[str, str], data: str | None, epochs: int | None, seed: int,
-    out: str | None, init: str | None, resume: bool, settings: dict[str, str],
+    out: str | None, init: str | None, resume: bool, overwrite: bool, settings: dict[str, str],
 ) -> None:
     """Train a network by the program in its file.
 
     Every epoch is saved as a whole. After Ctrl-C, or worse, `--resume` goes on as if nothing had
     happened.
     """
+    if resume and overwrite:
+        raise click.UsageError("--resume goes on with what --overwrite replaces: give one of them")
     model = open_model(target, attributes, settings)
     if model.program is None:
         raise Refused(NoTrainingProgram(split_target(target)[0], model.name))
     folder = latest_run(model.name, fresh=not resume) if out is None else Path(out)
+    if not (resume or overwrite) and (folder / CHECKPOINT).exists():
+        raise Refused(FolderTaken(str(folder)))
     with progress() as observer:
         history = fit(
             model.graph, model.program, dataset=read_data(model, data), seed=seed, epochs=epochs,
@@ -79,7 +86,7 @@ def latest_run(model: str, fresh: bool) -> Path:
 
 def best_weights(history: History, folder: Path) -> Path:
     """The weights of the best epoch, or the last ones where none is known to be better."""
-    return folder / ("weights.safetensors" if history.best is None else "best.safetensors")
+    return folder / (WEIGHTS if history.best is None else BEST)
 
 
 def conclusion(history: History, folder: Path) -> str:
@@ -90,8 +97,8 @@ def conclusion(history: History, folder: Path) -> str:
     if history.best is not None:
         value = history.epochs[history.best - 1].validation[history.judge]
         lines.append(f"best {history.judge}: {value:.4f}, after epoch {history.best}")
-    files = ", ".join(sorted(path.name for path in folder.iterdir()))
-    return "\n".join([*lines, f"saved in {folder}: {files}"])
+    files = [*([] if history.best is None else [BEST]), CHECKPOINT, HISTORY, WEIGHTS]
+    return "\n".join([*lines, f"saved in {folder}: {', '.join(files)}"])
 
 
 def next_steps(weights: Path, model: list[str], data: list[str]) -> str:

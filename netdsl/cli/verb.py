@@ -54,7 +54,10 @@ def admit(error: Exception, as_json: bool = False) -> int:
 
 
 def tell_all(problems: Sequence[Problem], as_json: bool) -> None:
-    if as_json:
-        show_json(problems=[render_json(problem.describe()) for problem in problems])
-    else:
+    if not as_json:
         tell(problems)
+        return
+    try:
+        show_json(problems=[render_json(problem.describe()) for problem in problems])
+    except Refused as refused:  # the standard output is lost
+        tell(refused.problems)

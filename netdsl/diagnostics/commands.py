@@ -98,6 +98,27 @@ class TakesSeveralInputs(Problem):
 
 
 @dataclass(frozen=True)
+class OutputLost(Problem):
+    """What a command prints cannot be written.
+
+    The standard output goes to a file or device that takes no more, most often because the disk
+    is full. Make room, or send the output elsewhere:
+
+        netdsl summary digits.net > /another/disk/summary.txt
+    """
+
+    code: ClassVar[str] = "N855"
+    reason: str
+
+    @staticmethod
+    def of(error: OSError) -> OutputLost:
+        return OutputLost(error.strerror or str(error))
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"cannot write to the standard output: {self.reason}")
+
+
+@dataclass(frozen=True)
 class Fault(Problem):
     """Something went wrong inside netdsl itself.
 

@@ -65,9 +65,11 @@ class WrongDtype(Problem):
     name: str
     dtype: str
     type: str
+    file: str | None = None
 
     def describe(self) -> Diagnostic:
-        return self.say(f"the input `{self.name}: {self.type}` is fed with {self.dtype}")
+        source = "" if self.file is None else f" from {self.file}"
+        return self.say(f"the input `{self.name}: {self.type}` is fed with {self.dtype}{source}")
 
 
 @dataclass(frozen=True)
@@ -182,3 +184,21 @@ class SizesDoNotFit(Problem):
     def describe(self) -> Diagnostic:
         given = ", ".join(f"{name} = {size}" for name, size in self.sizes)
         return self.say(f"with {given} the network does not work: {self.reason}")
+
+
+@dataclass(frozen=True)
+class ElementsRefused(Problem):
+    """An operation met elements that it cannot work on.
+
+    Labels are numbers of classes: with logits for ten classes they lie in 0..10, without 10.
+    Where a label is an input, `input label: i64[B] in 0..10` lets the data be checked row by row
+    before anything runs; here it was computed.
+
+    Correct the data, or what is computed from them.
+    """
+
+    code: ClassVar[str] = "N518"
+    reason: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(self.reason)

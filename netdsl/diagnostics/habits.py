@@ -129,10 +129,13 @@ class SlashComment(Problem):
 
     code: ClassVar[str] = "N126"
     span: Span
+    more: int = 0  # how often it stands further down
 
     def describe(self) -> Diagnostic:
         mark = Mark(self.span, "this is division")
-        return self.say("comments begin with `#`", mark, suggestion="write `#` for `//`")
+        notes = (f"and {self.more} more below",) if self.more else ()
+        suggestion = "write `#` for `//`"
+        return self.say("comments begin with `#`", mark, notes=notes, suggestion=suggestion)
 
 
 @dataclass(frozen=True)

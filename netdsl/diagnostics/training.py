@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from netdsl.diagnostics import Diagnostic, Problem
 from netdsl.source import Span
@@ -103,7 +104,8 @@ class AnotherProgram(Problem):
     """The checkpoint was made by a program or a model that differs from this one.
 
     Going on would give weights that neither program would. Undo the change, or begin anew from the
-    weights: `--init DIR/weights.safetensors` without `--resume`. The number of epochs may change.
+    weights: `--init DIR/weights.safetensors --out OTHER` without `--resume`. The number of epochs
+    may change.
     """
 
     code = "N464"
@@ -112,9 +114,11 @@ class AnotherProgram(Problem):
 
     def describe(self) -> Diagnostic:
         notes = [f"{what}: {then} then, {now} now" for what, then, now in self.differences]
+        weights = PurePath(self.file).with_name("weights.safetensors")
         return self.say(f"{self.file} belongs to a training that differs from this one",
-                        notes=notes, suggestion="undo the change, or use `--init` in place of "
-                                                "`--resume` to begin anew from its weights")
+                        notes=notes, suggestion=f"undo the change, or use `--init {weights}` in "
+                                                "place of `--resume` to begin anew from its "
+                                                "weights, in another folder")
 
 
 @dataclass(frozen=True)
@@ -130,3 +134,23 @@ class NotACheckpoint(Problem):
     def describe(self) -> Diagnostic:
         return self.say(f"{self.file} is no checkpoint that training can go on from",
                         suggestion="to begin anew from its weights: `--init` without `--resume`")
+
+
+@dataclass(frozen=True)
+class FolderTaken(Problem):
+    """The folder given to train into holds a training already.
+
+    Its weights would be replaced after the first epoch. Go on with that training, choose another
+    folder, or say that it may go:
+
+        netdsl train FILE --out DIR --resume
+        netdsl train FILE --out DIR --overwrite
+    """
+
+    code = "N466"
+    folder: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.folder} holds a training already",
+                        suggestion="go on with it (`--resume`), choose another folder, or replace "
+                                   "it (`--overwrite`)")

@@ -173,18 +173,24 @@ class UnexpectedTensors(Problem):
     They would be ignored, which hides mistakes: a layer that was dropped, a label that was
     renamed, weights of a larger network.
 
-    Load them with the `.net` file they were trained with, or store only what is needed.
+    Load them with the `.net` file they were trained with, or store only what is needed. Names
+    with `@` are the memory of an optimiser: the file is the checkpoint of a training, beside which
+    `weights.safetensors` and `best.safetensors` hold the weights alone.
     """
 
     code: ClassVar[str] = "N607"
     path: str
     count: int
     lines: tuple[str, ...]
+    is_checkpoint: bool = False
 
     def describe(self) -> Diagnostic:
         return self.say(
             f"{shown(self.path)} holds {tensors(self.count)} that the network does not have",
             notes=listed(self.lines, self.count),
+            suggestion="this is the checkpoint of a training: the weights alone are in "
+                       "`weights.safetensors` beside it, those of the best epoch in "
+                       "`best.safetensors`" if self.is_checkpoint else None,
         )
 
 

@@ -7,7 +7,8 @@ not exist is `Absent("the reason")`; the pass that meets it tells the reason.
 For an op with attributes `a`, inputs `x, w, …` and outputs `y, …`:
 
     shape(a, x: TensorType, …)        -> TensorType, or a tuple of them; raises ShapeError
-    kernel(a, x: ndarray, …)          -> ndarray, or a tuple of them: what the op means
+    kernel(a, x: ndarray, …)          -> ndarray, or a tuple of them: what the op means; raises
+                                         ElementError for elements that it has no meaning for
     gradient(emit, node, gy, …)       -> one Value or None for each input; emits IR nodes, so that
                                          the backward graph is a graph like any other. An output
                                          that nothing depends on has the gradient None.
@@ -32,6 +33,10 @@ class ShapeError(Exception):
     def __init__(self, message: str, *operands: int, suggestion: str | None = None):
         self.message, self.operands, self.suggestion = message, operands, suggestion
         super().__init__(message)
+
+
+class ElementError(Exception):
+    """Elements that an operation cannot take, found when it runs: a label beyond the classes."""
 
 
 class NotDefined(Exception):

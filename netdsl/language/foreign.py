@@ -16,7 +16,7 @@ from netdsl.diagnostics.habits import (
 )
 from netdsl.language.brackets import starts_line
 from netdsl.language.mistakes import Edit, Mistake, Place, Rule
-from netdsl.language.words import ARITHMETIC, CLOSED_BY, CLOSING, NAMES, is_word
+from netdsl.language.words import ARITHMETIC, CLOSED_BY, CLOSING, COMPARISONS, NAMES, is_word
 
 _A_LAYER = "declare a layer: `layer Name{attribute = 1}(x) { … }`"
 _A_MODEL = "declare a model: `model Name { … }`, or a layer: `layer Name{attribute = 1}(x) { … }`"
@@ -48,17 +48,10 @@ _PYTHON_RANGE = re.compile(r"\brange\(\s*(?:([^(),]+),)?\s*([^(),]+)\)")
 
 
 def slash_comment(place: Place) -> Mistake | None:
-    """`// text`: division at the beginning of a line, or with two words behind it."""
-    line = place.line()
-    for position in line:
-        if position > place.at or place.tokens[position].type != "FLOOR":
-            continue
-        words = place.tokens[position + 1 : position + 3]
-        alone = starts_line(place.source, place.tokens, position)
-        if alone or len(words) == 2 and all(is_word(word) for word in words):
-            problem = SlashComment(place.span_at(position))
-            return Mistake(problem, (Edit(position, line.stop),))
-    return None
+    """`linear{3} // text`: where nothing can be divided; `slashes` knows the others."""
+    if place.type() != "FLOOR":
+        return None
+    return Mistake(SlashComment(place.span()), (Edit(place.at, place.line().stop),))
 
 
 def foreign_word(place: Place) -> Mistake | None:
@@ -107,17 +100,33 @@ def bare_header(place: Place) -> Mistake | None:
         return None
     if "INT" in place.expected or place.type() == "EQUAL":
         return None
-    stop = place.line().stop
-    ends = [p for p in range(place.at, stop) if place.tokens[p].type in ("LBRACE", "COLON")]
-    end = ends[-1] if ends else stop
+    end = _header_end(place)
     header = place.text(place.at, end - 1) if end > place.at else "…"
     header = _PYTHON_RANGE.sub(lambda found: f"{found[1] or 0}..{found[2].strip()}", header)
     meant = f"{keyword.lower()} ({header}) {{ … }}"
     problem = BareHeader(place.span(-1, end - 1 - place.at), meant)
     edits = [Edit(place.at, place.at, (("LPAR", "("),)), Edit(end, end, (("RPAR", ")"),))]
-    if ends and place.tokens[end].type == "COLON":
+    if place.tokens[end].type == "COLON":
         edits = [edits[0], *_braces(place, end, (("RPAR", ")"),))]
     return Mistake(problem, tuple(edits))
+
+
+def _header_end(place: Place) -> int:
+    """The position of the `{` or `:` that begins the block; of the line's end without one."""
+    position, stop = place.at, place.line().stop
+    while position < stop:
+        type = place.tokens[position].type
+        partner = place.pairs.partner.get(position, position)
+        goes_on = partner + 1 < stop and place.tokens[partner + 1].type in _AFTER_VALUE
+        if type == "COLON" or type == "LBRACE" and not (partner < stop and goes_on):
+            return position
+        position = (partner if type in CLOSED_BY else position) + 1
+    return min(position, stop)
+
+
+_AFTER_VALUE = frozenset({
+    "LBRACE", "LPAR", "COLON", "DOT", "RANGE", "AND", "OR", *ARITHMETIC, *COMPARISONS,
+})  # fmt: skip
 
 
 def colon_block(place: Place) -> Mistake | None:
@@ -199,6 +208,20 @@ _JOINED = {
 }
 
 
+def annotated_binding(place: Place) -> Mistake | None:
+    """`logits: f32[B, 10] = e`, `x: image -> relu`."""
+    colon = place.at - 1
+    if place.type(-1) != "COLON" or place.expected != {"FOR", "IF"} or place.begin != colon - 1:
+        return None
+    name = place.token(-2).value
+    end = place.operand(colon, 1) + 1
+    if place.tokens[end].type == "EQUAL":
+        problem = ForeignForm(place.span(-1, end - 1 - place.at), f"leave it out: `{name} = …`")
+        return Mistake(problem, (Edit(colon, end),))
+    problem = ForeignForm(place.span(-1), f"bind a name with `=`: `{name} = …`")
+    return Mistake(problem, (Edit(colon, colon + 1, (("EQUAL", "="),)),))
+
+
 def setting_sign(place: Place) -> Mistake | None:
     """`batch = 32`, `epochs: 10`."""
     if place.kind != "train" or place.at != place.begin + 1:
@@ -240,6 +263,7 @@ FOREIGN_RULES: tuple[Rule, ...] = (
     joined_signs,
     equals_in_condition,
     assert_comma,
+    annotated_binding,
     setting_sign,
     prefixed_string,
     model_parentheses,

@@ -22,6 +22,7 @@ from netdsl.language.brackets import begins_declaration, pair, starts_line
 from netdsl.language.grammar import grammar
 from netdsl.language.mistakes import Place
 from netdsl.language.scanner import MOST_PROBLEMS, made
+from netdsl.language.slashes import without_comments
 from netdsl.language.words import CLOSED_BY, CLOSING, DECLARATIONS, END, KEYWORDS, NAMES
 from netdsl.source import Source, Span
 
@@ -35,10 +36,11 @@ def explain(source: Source, tokens: list[Token], problems: list[Problem]) -> lis
 
     `problems` are those already known from reading the tokens.
     """
-    found = [*problems, *_Recovery(source, tokens, problems).run()]
-    found = _one_per_habit(_without_slash_comments(found))
+    tokens, comments = without_comments(source, tokens)
+    problems = [*problems, *comments]
+    found = _without_slash_comments([*problems, *_Recovery(source, tokens, problems).run()])
     found.sort(key=lambda problem: problem.span.start)
-    return found[:MOST_PROBLEMS]
+    return _one_per_habit(found)[:MOST_PROBLEMS]
 
 
 @dataclass(frozen=True)
@@ -321,11 +323,11 @@ _KINDS = {
 
 
 def _one_per_habit(problems: list[Problem]) -> list[Problem]:
-    """Twenty `;` are one message."""
+    """Twenty `;` are one message, and so are twenty `//`."""
     first: dict[str, int] = {}
     kept: list[Problem] = []
     for problem in problems:
-        sign = problem.span.text if isinstance(problem, ForeignSign) else None
+        sign = problem.span.text if isinstance(problem, (ForeignSign, SlashComment)) else None
         if sign in first:
             at = first[sign]
             kept[at] = replace(kept[at], more=kept[at].more + 1)

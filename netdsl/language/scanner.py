@@ -30,6 +30,7 @@ MOST_PROBLEMS = 20
 _FOREIGN = {  # sign -> what to write, the token that takes its place
     "&&": ("and", "AND"),
     "||": ("or", "OR"),
+    "|>": ("->", "ARROW"),
     "&": ("and", "AND"),
     "|": ("or", "OR"),
     "!": ("not", "NOT"),

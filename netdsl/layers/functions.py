@@ -161,8 +161,14 @@ def cross_entropy(
     """
     if not 0 <= smooth <= 1:
         raise ShapeError(f"the smoothing {smooth} does not lie between 0 and 1")
-    rows, _ = b.emit(loss.cross_entropy, logits, label, axis=from_front(axis, logits),
-                     smooth=smooth)
+    axis = from_front(axis, logits)
+    rows, _ = b.emit(loss.cross_entropy, logits, label, axis=axis, smooth=smooth)
+    classes = logits.shape[axis]
+    wider = b.beyond(label, 0, classes) if isinstance(classes, int) else None
+    if wider is not None:
+        low, high = wider
+        raise ShapeError(f"the labels lie in {low}..{high}, the logits are for {classes} classes",
+                         0, 1)
     if reduce == "none" or not rows.shape:
         return rows
     gather = reduction.mean if reduce == "mean" else reduction.sum_

@@ -46,6 +46,11 @@ class Site(Protocol):
     def stream(self) -> str:
         """The name of a random stream that no other application draws from."""
 
+    def beyond(self, value: Value, low: int, high: int) -> tuple[int, int] | None:
+        """The declared range of an integer tensor whose elements must lie in low..high, where it
+        goes beyond; None where all is well. An input of which nothing is said is bound to
+        low..high from here on."""
+
 
 @dataclass(frozen=True, slots=True)
 class WordOperand:

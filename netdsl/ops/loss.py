@@ -8,7 +8,7 @@ import numpy as np
 
 from netdsl.ir.dim import equal
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, Op, ShapeError
+from netdsl.ir.op import Absent, Attrs, ElementError, Op, ShapeError
 from netdsl.ir.tensor import INTEGERS, TensorType
 from netdsl.ops.elementwise import float_type
 
@@ -38,14 +38,24 @@ def cross_entropy_shape(
         equal(m, n) is not True for m, n in zip(rows, label.shape)
     ):
         wanted = TensorType(label.dtype, rows)
-        raise ShapeError(f"logits {logits} need labels {wanted}, not {label}", 0, 1)
+        way = "`-> flatten` before the last `linear`" if label.rank < len(rows) else None
+        raise ShapeError(f"logits {logits} need labels {wanted}, not {label}", 0, 1,
+                         suggestion=way)
     y = TensorType(logits.dtype, rows)
     return y, y
+
+
+def check_labels(label: np.ndarray, classes: int) -> None:
+    """Raises ElementError for labels that are no class: negative ones would count from the end."""
+    if label.size and not (0 <= label.min() and label.max() < classes):
+        wrong = label[(label < 0) | (label >= classes)].flat[0]
+        raise ElementError(f"the label {wrong} is none of the {classes} classes 0..{classes}")
 
 
 def cross_entropy_kernel(
     a: CrossEntropyAttrs, logits: np.ndarray, label: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    check_labels(label, logits.shape[a.axis])
     # -Σ t·log softmax(z) = logsumexp(z) - Σ t·z, with t = 1 - smooth at the label + smooth / C
     largest = logits.max(a.axis, keepdims=True)
     normaliser = np.log(np.exp(logits - largest).sum(a.axis)) + np.squeeze(largest, a.axis)

@@ -27,9 +27,11 @@ from netdsl.ir.program import TrainProgram
 from netdsl.registry import show
 from netdsl.training.history import History
 from netdsl.weights import load_weights, read_metadata, save_weights
-from netdsl.weights.atomic import reason_of, replacing
+from netdsl.weights.atomic import reason_of, remove_leftovers, replacing
 
 FORMAT = "netdsl training 1"
+WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
+CHECKPOINT, HISTORY = "checkpoint.safetensors", "history.json"
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -69,12 +71,15 @@ class Folder:
 
     @property
     def checkpoint(self) -> Path:
-        return self.path / "checkpoint.safetensors"
+        return self.path / CHECKPOINT
 
     def make(self) -> None:
-        """Raises Refused when the folder cannot be made."""
+        """Make the folder, and clear it of what a killed training left half written. Raises
+        Refused when that cannot be."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            for name in (WEIGHTS, BEST, CHECKPOINT, HISTORY):
+                remove_leftovers(self.path / name)
         except OSError as error:
             raise Refused(UnwritableFile(str(self.path), reason_of(error))) from error
 
@@ -85,12 +90,12 @@ class Folder:
                  "data": self._identity.parts["data"], "epoch": str(epoch.number),
                  "classes": json.dumps(self._classes), "figures": json.dumps(epoch.validation)}
         if history.best == epoch.number:
-            save_weights(self.path / "best.safetensors", weights, about)
-        save_weights(self.path / "weights.safetensors", weights, about)
+            save_weights(self.path / BEST, weights, about)
+        save_weights(self.path / WEIGHTS, weights, about)
         resume = {"identity": json.dumps(self._identity.parts),
                   "history": json.dumps(history.to_json())}
         save_weights(self.checkpoint, state, {**about, **resume})
-        with replacing(self.path / "history.json") as file:
+        with replacing(self.path / HISTORY) as file:
             file.write_text(json.dumps(history.to_json(), indent=1) + "\n", encoding="utf-8")
 
     def load(self) -> tuple[dict[str, np.ndarray], History]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.weights import UnwritableFile
+
+RANDOM_BYTES = 8
 
 
 @contextmanager
@@ -45,13 +48,28 @@ def empty_file_beside(path: Path) -> Path:
         raise OSError("it exists and is not an ordinary file")
     if path.name == "":
         raise OSError("it names no file")
-    temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f"{beginning(path)}{secrets.token_hex(RANDOM_BYTES)}.tmp")
     try:
         # O_EXCL follows no link that someone else put there; the mode obeys the umask
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except ValueError as error:  # NUL or a lone surrogate in the name
         raise OSError(str(error)) from error
     return temporary
+
+
+def beginning(path: Path) -> str:
+    """How the names of temporary files for `path` begin; random hexadecimal digits follow."""
+    return f".{path.name[:60]}."
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files that killed processes left beside `path`. One that cannot be
+    removed stays."""
+    ours = re.compile(rf"{re.escape(beginning(path))}[0-9a-f]{{{2 * RANDOM_BYTES}}}\.tmp")
+    for entry in path.parent.iterdir():
+        if ours.fullmatch(entry.name) and entry.is_file() and not entry.is_symlink():
+            with suppress(OSError):
+                entry.unlink()
 
 
 def flush(path: Path) -> None:

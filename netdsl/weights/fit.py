@@ -74,7 +74,8 @@ def check_fit(
         report.add(MissingTensors(path, len(missing), first(lines)))
     if unexpected:
         lines = (unexpected_line(name, found[name], missing) for name in unexpected)
-        report.add(UnexpectedTensors(path, len(unexpected), first(lines)))
+        is_checkpoint = any("@" in name for name in unexpected)  # see `training.graph`
+        report.add(UnexpectedTensors(path, len(unexpected), first(lines), is_checkpoint))
     for what in ("shape", "dtype"):
         wrong = [
             name for name, variable in expected.items()

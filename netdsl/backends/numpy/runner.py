@@ -13,9 +13,9 @@ from netdsl.backends.numpy.lower import compile_program
 from netdsl.backends.numpy.program import BoundProgram, Program, aligned
 from netdsl.backends.numpy.workers import available_lanes, single_threaded_blas
 from netdsl.diagnostics import Refused
-from netdsl.diagnostics.feeding import SizesDoNotFit
+from netdsl.diagnostics.feeding import ElementsRefused, SizesDoNotFit
 from netdsl.ir.graph import Graph
-from netdsl.ir.op import ShapeError
+from netdsl.ir.op import ElementError, ShapeError
 from netdsl.ir.tensor import TensorType
 from netdsl.rewrite.specialize import specialize
 
@@ -63,28 +63,17 @@ class Runner:
         """One pass over the graph, then the updates of its variables.
 
         `key` is (seed, step), needed when the graph draws random numbers. Raises Refused for
-        inputs that do not fit the declared ones, ValueError without a needed key.
+        inputs that do not fit the declared ones and for elements that an operation has no meaning
+        for, ValueError without a needed key.
         """
         fed = {name: np.asarray(array) for name, array in inputs.items()}
         sizes = self._sizes_of(fed)
         if self.graph.key is not None and key is None:
             raise ValueError("this graph draws random numbers: run it with key=(seed, step)")
-        bound = self._program(sizes)
-        # a NaN is an answer, not a warning
-        with np.errstate(all="ignore"), single_threaded_blas():
-            for name, array in bound.inputs.items():
-                np.copyto(array, fed[name], casting="same_kind")
-            if bound.key is not None:
-                bound.key[:] = key
-            for step in bound.steps:
-                step()
-            results = {
-                role: {name: array.copy() for name, array in arrays.items()}
-                for role, arrays in bound.results.items()
-            }
-            for commit in bound.commits:
-                commit()
-        return Results(**results)
+        try:
+            return _pass(self._program(sizes), fed, key)
+        except ElementError as error:
+            raise Refused(ElementsRefused(str(error))) from None
 
     def _sizes_of(self, fed: Arrays) -> Mapping[str, int]:
         """The sizes of free dimensions. Where arrays of the same types have been fed before,
@@ -134,3 +123,22 @@ def _fitting(name: str, type: TensorType, array: np.ndarray) -> np.ndarray:
         raise ValueError(f"variable {name} has shape {array.shape}, declared {type}")
     fits = array.dtype == type.numpy_dtype and array.flags.c_contiguous and array.flags.writeable
     return array if fits else np.array(array, type.numpy_dtype, order="C")
+
+
+def _pass(bound: BoundProgram, fed: Arrays, key: tuple[int, int] | None) -> Results:
+    """Inputs into place, the steps, results out, variables moved on."""
+    # a NaN is an answer, not a warning
+    with np.errstate(all="ignore"), single_threaded_blas():
+        for name, array in bound.inputs.items():
+            np.copyto(array, fed[name], casting="same_kind")
+        if bound.key is not None:
+            bound.key[:] = key
+        for step in bound.steps:
+            step()
+        results = {
+            role: {name: array.copy() for name, array in arrays.items()}
+            for role, arrays in bound.results.items()
+        }
+        for commit in bound.commits:
+            commit()
+    return Results(**results)

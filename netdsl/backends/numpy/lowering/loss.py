@@ -7,6 +7,7 @@ import numpy as np
 from netdsl.backends.numpy.emitter import CallEmitter
 from netdsl.backends.numpy.lowering.reference import by_reference, unless_half
 from netdsl.ir.graph import Node
+from netdsl.ops.loss import check_labels
 
 
 def cross_entropy_rows(
@@ -14,6 +15,7 @@ def cross_entropy_rows(
     normaliser: np.ndarray, work: np.ndarray, largest: np.ndarray,
 ) -> None:
     """log Σ exp(z) and log Σ exp(z) - Σ t·z of logits [N, C]; `rows` counts 0 … N - 1."""
+    check_labels(label, logits.shape[1])
     np.maximum.reduce(logits, 1, None, largest, True)
     np.subtract(logits, largest, out=work)
     np.exp(work, out=work)
