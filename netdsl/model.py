@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netdsl.analysis.summary import Summary, summarize
-from netdsl.compiler import Built, build, choose, open_file
+from netdsl.compiler import Built, build, choose, open_file, split_target
 from netdsl.diagnostics import Refused, Report
 from netdsl.ir.graph import Graph
 from netdsl.ir.tensor import TensorType
@@ -36,12 +36,14 @@ Arrays = dict[str, np.ndarray]
 
 
 def load(path: str | Path, model: str | None = None, **attributes: Any) -> Model:
-    """The model of a `.net` file: the one called `model`, or the file's last.
+    """The model of a `.net` file: the one called `model`, that of `FILE:MODEL`, or the last.
 
     `attributes` override the model's own, as `-D name=value` does on the command line. Raises
     `netdsl.Refused`, whose text shows what is wrong and where.
     """
     report = Report()
+    if model is None:
+        path, model = split_target(str(path))
     module = open_file(path, report)
     written = {name: as_text(value) for name, value in attributes.items()}
     return Model(build(module, choose(module, model), report, written))
@@ -63,6 +65,13 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value  # a name or an expression: block = "Bottleneck"
     raise TypeError(f"an attribute cannot be {value!r}")
+
+
+def checked_seed(seed: Any) -> int:
+    """The seed as an int. Raises ValueError for what is none."""
+    if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+        raise ValueError(f"a seed is an integer from 0 to 2**63 - 1, not {seed!r}")
+    return int(seed)
 
 
 class Model:
@@ -117,30 +126,31 @@ class Model:
     # -------------------------------------------------------------- running
 
     def initialize(self, seed: int = 0) -> Arrays:
-        """Fresh weights: an array for every parameter and buffer, the same for the same seed."""
-        return initialize(self.graph, seed)
+        """Fresh weights: an array for every parameter and buffer, the same for the same seed.
+        Raises ValueError for a seed that is no integer from 0 to 2⁶³ - 1."""
+        return initialize(self.graph, checked_seed(seed))
 
     def run(
         self,
         inputs: Mapping[str, Any],
         weights: Mapping[str, np.ndarray],
         phase: str = "infer",
-        fetch: list[str] | tuple[str, ...] | None = None,
+        fetch: str | Sequence[str] | None = None,
         *,
         seed: int = 0,
         dtype: str = "f32",
     ) -> Arrays:
         """Outputs by name; in the phases "train" and "validate" the losses and metrics too.
 
-        `fetch` asks for any named values instead: outputs, losses, metrics, or names bound in
-        the model (`x`) and in its layers (`stage.0.main`). In the phase "train" dropout draws
-        from `seed`, and batch norm uses the batch's statistics and leaves `weights` alone.
+        `fetch` asks for a named value, or several, instead: outputs, losses, metrics, or names
+        bound in the model (`x`) and in its layers (`stage.0.main`). In the phase "train" dropout
+        draws from `seed`, and batch norm uses the batch's statistics and leaves `weights` alone.
         `dtype` "f64" computes in double precision. Raises Refused for inputs or weights that do
         not fit, KeyError for an unknown name.
         """
         if phase not in PHASES:
             raise ValueError(f"phase is one of {', '.join(PHASES)}, not {phase!r}")
-        names = None if fetch is None else tuple(fetch)
+        names = (fetch,) if isinstance(fetch, str) else None if fetch is None else tuple(fetch)
         results = self._run(("run", phase, names, dtype), inputs, weights, seed)
         return {**results.outputs, **results.losses, **results.metrics}
 
@@ -148,19 +158,21 @@ class Model:
         self,
         inputs: Mapping[str, Any],
         weights: Mapping[str, np.ndarray],
-        loss: str | None = None,
+        loss: str | Sequence[str] | None = None,
         *,
         seed: int = 0,
         dtype: str = "f32",
     ) -> tuple[dict[str, float], Arrays]:
         """Losses by name, and the gradient of their sum for every parameter, in training mode.
 
-        `loss` names one loss; without it, those that the training program minimises, or the
-        model's only one. Raises ValueError where that leaves a choice.
+        `loss` names one or several; without it, those that the training program minimises, or
+        the model's only one. Raises ValueError where that leaves a choice, KeyError for a loss
+        that does not exist.
         """
-        losses = self.minimized if loss is None else (loss,)
-        if loss is not None and loss not in self.graph.losses:
-            raise KeyError(f"no loss {loss!r}; there are {', '.join(self.graph.losses)}")
+        losses = (loss,) if isinstance(loss, str) else tuple(loss or self.minimized)
+        for name in losses:
+            if name not in self.graph.losses:
+                raise KeyError(f"no loss {name!r}; there are {', '.join(self.graph.losses)}")
         results = self._run(("gradients", losses, dtype), inputs, weights, seed)
         return {n: float(x) for n, x in results.losses.items()}, results.gradients
 
@@ -189,7 +201,7 @@ class Model:
         arrays = {name: np.asarray(array) for name, array in inputs.items()}
         needed = {name: array for name, array in arrays.items()
                   if name in runner.graph.inputs or name not in self.graph.inputs}
-        return runner.run(needed, key=(seed, 0))
+        return runner.run(needed, key=(checked_seed(seed), 0))
 
     def _fitting(self, weights: Mapping[str, Any]) -> Arrays:
         """The weights as arrays, none missing and each of the declared shape; any float will do

@@ -47,9 +47,8 @@ class Table:
                 arguments[name] = _converted(setting, kinds[name])
             except BadArgument:
                 expected = kind_of(kinds[name]).expected
-                report.add(
-                    WrongArgument(recipe.span, recipe.name, name, show(setting), expected)
-                )
+                span = recipe.spans.get(name, recipe.span)
+                report.add(WrongArgument(span, recipe.name, name, show(setting), expected))
                 sound = False
             except Refused as refused:
                 for problem in refused.problems:

@@ -55,6 +55,12 @@ class Summary:
     inference: PhaseTotals
     training: PhaseTotals
 
+    def __repr__(self) -> str:
+        parameters = max(self.inference.parameters, self.training.parameters)
+        macs = self.inference.macs
+        shown = f"{macs:,}" if isinstance(macs, int) else str(macs)
+        return f"<Summary of {self.model}: {parameters:,} parameters, {shown} MACs>"
+
 
 def summarize(graph: Graph) -> Summary:
     """The summary of a whole model's graph, as the builder gives it."""

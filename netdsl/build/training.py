@@ -6,6 +6,7 @@ Sources, transforms, schedules and optimisers are not looked up here: the rooms 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from netdsl.build.builder import MOST_PROBLEMS
 from netdsl.build.model import lineage
@@ -60,7 +61,7 @@ class _Program:
     def __init__(self, module: Module, report: Report, overrides: Mapping[str, str]):
         self.module, self.report = module, report
         self.settings = Settings(module.names, report)
-        self.changed: set[str] = set()  # optimiser arguments that the command line replaced
+        self.arguments: dict[str, None] = {}  # of the optimisers, which `--set` can replace
         self.unused = {name: self._parsed(name, text) for name, text in overrides.items()}
 
     def build(self, declaration: ast.TrainDeclaration, model: str) -> TrainProgram | None:
@@ -82,8 +83,10 @@ class _Program:
                     name = node.name.id
                     if name in names:
                         self.report.add(Redeclared(node.name.span, name, names[name]))
-                    names[name], spans[name] = node.name.span, node.span
-                    settings[name] = self.settings.value(self._override(name, node.value))
+                    written = self._override(name, node.value)
+                    names[name] = node.name.span
+                    spans[name] = node.span if written is node.value else written.span
+                    settings[name] = self.settings.value(written)
                 case ast.Feed():
                     fed = tuple(name.id for name in node.names)
                     feeds.append(Feed(fed, self.settings.value(node.value), node.span))
@@ -126,11 +129,12 @@ class _Program:
                 settings[name], spans[name] = self.settings.value(expr), expr.span
 
     def _every_override_used(self, settings: dict[str, Setting]) -> None:
-        known = (*settings, *self.settings.lets, "lr")
+        known = dict.fromkeys(
+            ("data", "batch", "epochs", *settings, *self.settings.lets, *self.arguments)
+        )
         for name, expr in self.unused.items():
-            if name in self.changed:
-                continue
-            self.report.add(UnknownArgument(expr.span, "--set", name, known))
+            if name not in self.arguments:
+                self.report.add(UnknownArgument(expr.span, "--set", name, tuple(known)))
 
     # -------------------------------------------------------------- parts
 
@@ -145,12 +149,14 @@ class _Program:
                 self.report.add(WrongKind(node.optimizer.span, described_setting(optimizer),
                                           "an optimiser", "`sgd(lr = 0.1)`"))
             optimizer = Recipe("", span=node.optimizer.span)
-        given = [name for name in self.unused if name in optimizer.keywords]
+        self.arguments.update(dict.fromkeys(optimizer.keywords))
+        given = {n: expr for n, expr in self.unused.items() if n in optimizer.keywords}
         if given:
-            changed = {name: self.settings.value(self.unused[name]) for name in given}
-            optimizer = Recipe(optimizer.name, optimizer.arguments,
-                               {**optimizer.keywords, **changed}, optimizer.span)
-            self.changed.update(given)
+            changed = {name: self.settings.value(expr) for name, expr in given.items()}
+            optimizer = replace(
+                optimizer, keywords={**optimizer.keywords, **changed},
+                spans={name: expr.span for name, expr in given.items()},
+            )
         over = tuple(pattern.segments for pattern in node.over)
         return Minimize(node.loss.id, over, optimizer, node.span)
 

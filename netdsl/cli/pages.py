@@ -15,7 +15,7 @@ from netdsl.data.sources import SOURCES
 from netdsl.data.transforms import TRANSFORMS
 from netdsl.diagnostics import Problem
 from netdsl.ir.graph import Initializer
-from netdsl.language.words import BELONGS, FORMS
+from netdsl.language.words import BELONGS, FORMS, TRAIN_SETTINGS
 from netdsl.layers import WORDS
 from netdsl.layers.arguments import DType
 from netdsl.layers.initializers import INITIALIZERS, InitializerRow
@@ -53,6 +53,8 @@ def all_pages() -> Iterator[Page]:
             yield row_page(table.sort, name, row)
     for terminal, place in BELONGS.items():
         yield keyword_page(terminal.lower(), place, FORMS.get(terminal))
+    for name, form in TRAIN_SETTINGS.items():
+        yield keyword_page(name.lower(), f"`{name.lower()}` stands in train programs", form)
     for problem in problems():
         yield problem_page(problem)
 

@@ -31,8 +31,10 @@ class UnknownName(Problem):
     known: tuple[str, ...]
 
     def describe(self) -> Diagnostic:
-        return self.say(f"nothing is called `{self.name}` here", self.span,
-                        suggestion=did_you_mean(self.name, self.known))
+        suggestion = did_you_mean(self.name, self.known)
+        if self.name in ("self", "this"):
+            suggestion = "name a layer by a label where it is used: `x -> conv1: conv{16}`"
+        return self.say(f"nothing is called `{self.name}` here", self.span, suggestion=suggestion)
 
 
 @dataclass(frozen=True)

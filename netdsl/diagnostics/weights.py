@@ -188,9 +188,8 @@ class UnexpectedTensors(Problem):
         return self.say(
             f"{shown(self.path)} holds {tensors(self.count)} that the network does not have",
             notes=listed(self.lines, self.count),
-            suggestion="this is the checkpoint of a training: the weights alone are in "
-                       "`weights.safetensors` beside it, those of the best epoch in "
-                       "`best.safetensors`" if self.is_checkpoint else None,
+            suggestion="this is the checkpoint of a training: take `weights.safetensors` or "
+                       "`best.safetensors` beside it" if self.is_checkpoint else None,
         )
 
 

@@ -17,12 +17,14 @@ from netdsl.source import Span
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A registered row with its arguments: `sgd(lr = 0.1, momentum = 0.9)`, `random_flip()`."""
+    """A registered row with its arguments: `sgd(lr = 0.1, momentum = 0.9)`, `random_flip()`.
+    `spans` has the places of arguments that do not stand in `span`, as those of `--set`."""
 
     name: str
     arguments: tuple[Setting, ...] = ()
     keywords: Mapping[str, Setting] = field(default_factory=dict)
     span: Span | None = field(default=None, compare=False)
+    spans: Mapping[str, Span] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

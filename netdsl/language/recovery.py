@@ -1,25 +1,23 @@
 """After a syntax mistake: say what it is, mend the tokens or skip to the next statement, go on.
 
-The LALR tables are run by hand, without building anything. `mistakes` holds what is known of
+`automaton` runs the LALR tables without building anything, `mistakes` holds what is known of
 mistakes; this file knows how to go back to the beginning of a statement and how to skip one.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from copy import copy
 from dataclasses import dataclass, replace
 
 from lark import Token, UnexpectedToken
-from lark.parsers.lalr_analysis import Shift
 
 from netdsl.diagnostics import Problem
 from netdsl.diagnostics.habits import ForeignSign, SlashComment
 from netdsl.diagnostics.syntax import BadNumber, TooDeep
 from netdsl.language import mistakes
+from netdsl.language.automaton import Automaton
 from netdsl.language.bounds import MOST_LEVELS
 from netdsl.language.brackets import begins_declaration, pair, starts_line
-from netdsl.language.grammar import grammar
 from netdsl.language.mistakes import Place
 from netdsl.language.scanner import MOST_PROBLEMS, made
 from netdsl.language.slashes import without_comments
@@ -36,7 +34,7 @@ def explain(source: Source, tokens: list[Token], problems: list[Problem]) -> lis
 
     `problems` are those already known from reading the tokens.
     """
-    tokens, comments = without_comments(source, tokens)
+    tokens, comments = without_comments(source, tokens, Automaton())
     problems = [*problems, *comments]
     found = _without_slash_comments([*problems, *_Recovery(source, tokens, problems).run()])
     found.sort(key=lambda problem: problem.span.start)
@@ -61,7 +59,7 @@ class _Recovery:
         self._told: list[Problem] = []
         self._tokens = [*self._with_whole_numbers(tokens), made(END, "", end, end)]
         self._pairs = pair(source, self._tokens)
-        self._automaton = _Automaton()
+        self._automaton = Automaton()
         self._open: list[int] = []  # positions of the brackets open now
         self._around: list[_Begin] = []  # what is being read, outermost first
         self._recent: deque[_Begin] = deque(maxlen=32)
@@ -262,64 +260,6 @@ class _Recovery:
 
     def _column(self, position: int) -> int:
         return self._source.position(self._tokens[position].start_pos)[1]
-
-
-class _Automaton:
-    """lark's LALR tables, fed by hand."""
-
-    def __init__(self) -> None:
-        self._parser = grammar()[0].parse_interactive()
-        state = self._parser.parser_state
-        state.parse_conf = copy(state.parse_conf)
-        state.parse_conf.callbacks = {}
-        self._table = state.parse_conf.parse_table.states
-
-    @property
-    def stack(self) -> tuple[int, ...]:
-        return tuple(self._parser.parser_state.state_stack)
-
-    @stack.setter
-    def stack(self, stack: tuple[int, ...]) -> None:
-        state = self._parser.parser_state
-        state.state_stack[:] = stack
-        state.value_stack[:] = [None] * (len(stack) - 1)
-
-    def feed(self, token: Token) -> None:
-        self._parser.feed_token(token)
-
-    def accepts(self) -> frozenset[str]:
-        return frozenset(self._parser.accepts())
-
-    def shifts(self, state: int) -> frozenset[str]:
-        actions = self._table[state].items()
-        return frozenset(type for type, (action, _) in actions if action is Shift)
-
-    def may_begin(self) -> str | None:
-        """What kind of statement may begin now."""
-        return self._kind(self.stack[-1])
-
-    def begun(self) -> str | None:
-        """What kind of statement the token just read has begun."""
-        stack = self.stack
-        return self._kind(stack[-2]) if len(stack) > 1 else None
-
-    def _kind(self, state: int) -> str | None:
-        types = self.shifts(state)
-        if "AND" in types:  # where every keyword may be a label
-            return None
-        for kind, keyword in _KINDS.items():
-            if keyword in types:
-                return kind
-        return None
-
-
-_KINDS = {
-    "statement": "ASSERT",
-    "train": "FEED",
-    "declaration": "USE",
-    "step": "MINIMIZE",
-    "update": "NEXT",
-}
 
 
 def _one_per_habit(problems: list[Problem]) -> list[Problem]:

@@ -61,6 +61,7 @@ _TO_LINE_END = re.compile(r"[^\r\n]*")
 _SINGLE_QUOTED = re.compile(r"'[^'\r\n]*'")
 _WORD = re.compile(r"\w+")
 _SLASHES = re.compile(r"^[ \t]*//|//[ \t]*[A-Za-z]+[ \t]+[A-Za-z]")
+_CONTRACTED = re.compile(r"//[ \t]*[A-Za-z]+$")  # before the apostrophe in `// it's`
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ def made(type: str, value: str, start: int, end: int) -> Token:
 def _misread(source: Source, at: int) -> Misread:
     character = source.text[at]
     line = source.text.rfind("\n", 0, at) + 1
-    slashes = _SLASHES.search(source.text[line:at])
+    before = source.text[line:at]
+    slashes = _SLASHES.search(before) or character == "'" and _CONTRACTED.search(before)
     if slashes:
         start = line + slashes[0].index("//") + slashes.start()
         end = _TO_LINE_END.match(source.text, at).end()

@@ -64,7 +64,13 @@ TRAIN_STATEMENTS = {
     "LET": "let rate = 1e-3",
 }
 UPDATES = {"NEXT": "next queue = …"}
+TRAIN_SETTINGS = {  # entries of a train program whose words are not keywords
+    "DATA": "data digits()",
+    "BATCH": "batch 32",
+    "EPOCHS": "epochs 15",
+}
 FORMS = {**DECLARATIONS, **STATEMENTS, **TRAIN_STATEMENTS, **UPDATES}
+_OF_MODELS = frozenset({"INPUT", "OUTPUT", "LOSS", "METRIC", "STATE", "UPDATE"})
 
 # Where words belong, for those found in a place that is not theirs.
 BELONGS = {
@@ -79,7 +85,8 @@ BELONGS = {
     "EVERY": "`every` follows a step: `step D { … } every 2`",
     "NEXT": "`next` stands inside `update { … }`",
     "LET": "`let` stands at the top of a file and in train programs; elsewhere write `x = …`",
-    **{word: f"`{word.lower()}` stands in models and layers" for word in STATEMENTS},
+    **{word: f"`{word.lower()}` stands in models" + " and layers" * (word not in _OF_MODELS)
+       for word in STATEMENTS},
     **{word: f"`{word.lower()}` stands in train programs" for word in TRAIN_STATEMENTS
        if word != "LET"},
     **{word: f"`{word.lower()}` stands outside of all braces" for word in DECLARATIONS

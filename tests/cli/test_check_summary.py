@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from netdsl.cli.terminal import tell
+from netdsl.diagnostics.commands import OutputLost
+from netdsl.diagnostics.training import Interrupted
+
 from commands import DIGITS, MODELS, netdsl, netdsl_json
 
 BROKEN = """
@@ -74,6 +78,16 @@ def test_check_tells_the_errors_of_every_model(write):
     assert "2 errors; " in result.stderr
 
 
+def test_self_is_answered_with_labels(write):
+    result = netdsl("check", write(BROKEN.replace("x -> linaer{3}", "self.conv1(x)")))
+    assert "try: name a layer by a label where it is used" in result.stderr
+
+
+def test_the_last_line_names_the_first_error(capsys):
+    tell([Interrupted(1, None), OutputLost("disk full")])
+    assert capsys.readouterr().err.endswith("\n1 error; `netdsl explain N855` tells more\n")
+
+
 def test_check_looks_at_the_training_program(write):
     result = netdsl("check", write(Path(DIGITS).read_text("utf-8").replace("adam", "admaa")))
     assert result.exit_code == 1
@@ -99,6 +113,9 @@ def test_errors_as_json(write, verb):
 @pytest.mark.parametrize("arguments, code, message", [
     (["check"], 2, "Missing argument"),
     (["check", DIGITS, "--depth", "1"], 2, "No such option"),
+    (["check", ""], 2, "the path of a file is missing"),
+    (["summary", ":Digits"], 2, "the path of a file is missing"),
+    (["check", f"{DIGITS}:"], 2, "the name of a model is missing"),
     (["check", DIGITS, "-D", "width"], 2, "not of the form name=value"),
     (["check", DIGITS, "-D", "1x=2"], 2, "not of the form name=value"),
     (["check", DIGITS, "-D", "width="], 2, "not of the form name=value"),

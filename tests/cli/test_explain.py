@@ -9,6 +9,7 @@ import pytest
 
 from netdsl.cli.pages import all_pages, problems
 from netdsl.layers import WORDS
+from netdsl.training.check import ENTRIES
 
 from commands import netdsl
 
@@ -49,6 +50,11 @@ def test_every_page_is_in_the_contents_and_can_be_asked_for():
     ("digits", "take      the first n rows"),
     ("he_normal", "he_normal    (initialiser)\n"),
     ("feed", "    feed image = image -> random_flip()\n"),
+    ("input", "`input` stands in models.\n"),
+    ("update", "`update` stands in models.\n"),
+    ("parameter", "`parameter` stands in models and layers.\n"),
+    ("data", "    data digits()\n"),
+    ("batch", "`batch` stands in train programs.\n"),
     ("n201", "error[N201]: A name that nothing defines\n"),
     ("N462", "note[N462]: "),
     ("N999", "NETDSL_DEBUG=1"),
@@ -57,6 +63,10 @@ def test_pages(word, shown):
     result = netdsl("explain", word)
     assert result.exit_code == 0
     assert shown in result.stdout
+
+
+def test_every_entry_of_a_train_program_has_a_page():
+    assert set(ENTRIES) <= {page.word for page in all_pages()}
 
 
 def test_what_nobody_knows():

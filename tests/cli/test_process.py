@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
@@ -74,6 +75,21 @@ def test_a_reader_who_leaves():
     process = start("explain")
     process.stdout.close()
     assert (process.wait(), process.stderr.read()) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("arguments", [
+    ("summary", DIGITS), ("summary", DIGITS, "--json"), ("check", "nowhere.net", "--json"),
+    ("--help",),
+])
+def test_a_full_disk(arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "netdsl", *arguments], stdout=full, text=True,
+                              stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0].startswith(
+        "error[N855]: cannot write to the standard output: ")
+    assert "N999" not in done.stderr and "Exception" not in done.stderr
 
 
 def test_a_terminal_without_the_signs():

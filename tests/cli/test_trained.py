@@ -84,6 +84,46 @@ def test_training_from_weights(here, trained, weights):
     assert np.array_equal(before["conv1.weight"], after["conv1.weight"])
 
 
+def test_a_training_is_not_overwritten_by_the_way(here):
+    one = ("train", DIGITS, "--epochs", 1, "--out", "run")
+    assert netdsl(*one).exit_code == 0
+    saved = here / "run" / "checkpoint.safetensors"
+    before = saved.read_bytes()
+    refused = netdsl(*one, "--seed", 1)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "error[N466]: run holds a training already" in refused.stderr
+    both = netdsl(*one, "--resume", "--overwrite")
+    assert both.exit_code == 2 and "give one of them" in both.stderr
+    assert saved.read_bytes() == before
+    assert netdsl(*one, "--seed", 1, "--overwrite").exit_code == 0
+    assert saved.read_bytes() != before
+
+
+def test_what_is_listed_as_saved(here):
+    (here / "run").mkdir()
+    (here / "run" / "notes.txt").write_text("mine")
+    result = netdsl("train", DIGITS, "--epochs", 1, "--out", "run")
+    assert ("saved in run: best.safetensors, checkpoint.safetensors, history.json, "
+            "weights.safetensors\n") in result.stdout
+
+
+def test_nothing_is_left_to_do(here):
+    assert netdsl("train", DIGITS, "--epochs", 2, "--out", "run").exit_code == 0
+    result = netdsl("train", DIGITS, "--epochs", 1, "--out", "run", "--resume")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("nothing is left to do: 2 epochs done before, 1 asked for\n")
+
+
+@pytest.mark.parametrize("setting, marked", [
+    ("lr=abc", "--set lr:1:1"), ("lr=-1", "--set lr:1:1"), ("batch=0", "--set batch:1:1"),
+    ("foo=1", "it has `data`, `batch`, `epochs`, `lr`, `momentum`, `weight_decay`"),
+])
+def test_a_wrong_setting_is_shown_where_it_was_written(here, setting, marked):
+    result = netdsl("train", MODELS / "fashion_resnet.net", "--set", setting)
+    assert result.exit_code == 1
+    assert marked in result.stderr and ".net:" not in result.stderr
+
+
 @pytest.mark.parametrize("arguments, code, message", [
     ([DIGITS, "--epochs", "0"], 2, "0 is not in the range"),
     ([DIGITS, "--seed", "-1"], 2, "-1 is not in the range"),
@@ -207,7 +247,11 @@ def files(here) -> Path:
     pixels = np.rint(digit[0] * 255).astype(np.uint8)
     np.save("one.npy", digit)
     np.save("two.npy", np.stack([digit, digit]))
+    np.save("plane.npy", digit[0])
     np.save("bytes.npy", pixels[None])
+    np.save("whole.npy", np.rint(digit * 16).astype(np.int64))
+    np.save("nan.npy", np.where(digit > 0.5, np.nan, digit))
+    np.savez("bytes.npz", image=pixels[None, None])
     np.savez("one.npz", image=digit[None])
     np.savez("other.npz", picture=digit[None])
     np.save("flat.npy", digit.ravel())
@@ -225,7 +269,7 @@ def files(here) -> Path:
 
 
 def test_predictions_agree_with_the_network(files, weights):
-    names = ["one.npy", "two.npy", "bytes.npy", "one.npz", "grey.png", "colour.png",
+    names = ["one.npy", "two.npy", "plane.npy", "one.npz", "grey.png", "colour.png",
              "palette.png", "grey.jpg"]
     content = netdsl_json("predict", DIGITS, "-Dwidth=8", *names, "--weights", weights)
     model = package.load(DIGITS, width=8)
@@ -252,6 +296,10 @@ def test_predictions_as_text(files, weights):
 @pytest.mark.parametrize("file, message", [
     ("wide.png", "its rows are [1, 8, 9], not [1, 8, 8]"),
     ("flat.npy", "error[N853]: flat.npy does not fit the input `image: f32[B, 1, 8, 8]`"),
+    ("bytes.npy", "error[N512]: the input `image: f32[B, 1, 8, 8]` is fed with uint8 from bytes"),
+    ("whole.npy", "is fed with int64 from whole.npy"),
+    ("bytes.npz", "is fed with uint8 from bytes.npz"),
+    ("nan.npy", "it holds NaN or infinite numbers"),
     ("other.npz", "it has no array `image`, only picture"),
     ("texts.npy", "it is no .npy file of numbers"),
     ("cut.npy", "it is no .npy file of numbers"),

@@ -69,6 +69,18 @@ ONE_EACH = {
     'let a = "b': "N107",
     'let a = "\\d"': "N108",
     "let a = 1 // one two": "N126",
+    "model M { input x: f32[B, 3]\n output y = x -> h: linear{3} // end\n}": "N126",
+    "model M { input y: i64[B] in 0..n\n// a comment\nx = y }": "N126",
+    "model M { input y: i64[B] in 0..n\n// the input image\nx = y }": "N126",
+    "layer L(x) { y = x // the end.\n return y }": "N126",
+    "layer L(x) { y = x // e.g. this one\n // first, the stem\n return y }": "N126",
+    "layer L(x) { y = f(x // 2, x // y) return x // y x }": "N110",
+    "layer L(x) { y = if a then x // y else x\n return y = x // 2 z = x }": "N110",
+    "train T { batch n // k data digits() minimize }": "N110",
+    "layer L(x) { y = x // it's fine\n return y }": "N126",
+    "layer L(x) { y = x |> f return y }": "N120",
+    "layer L(x) { y: x -> relu\n return y }": "N125",
+    "layer L(x) { y: f32[B, 10] = x return y }": "N125",
     "let a = 5..": "N111",
     "let a = [1, 2": "N112",
     "train T { batch = 3 }": "N125",
@@ -83,6 +95,30 @@ ONE_EACH = {
 @pytest.mark.parametrize("text, code", ONE_EACH.items())
 def test_one_mistake_gives_one_message(text, code):
     assert [problem.code for problem in refusal(Source("test.net", text))] == [code]
+
+
+HEADERS = {
+    "for i in range(3) { x = image -> c: conv{16} }": ("for i in range(3)", "for (i in 0..3)"),
+    "for i in range(1, n): x = a -> c: conv{16}": ("for i in range(1, n)", "for (i in 1..n)"),
+    "if x == f{3} { y = x -> g{1} }": ("if x == f{3}", "if (x == f{3})"),
+    "if f{3}(x) { y = x } else { y = z }": ("if f{3}(x)", "if (f{3}(x))"),
+    "for i in 0..3 {\n x = f{1}(x)\n}": ("for i in 0..3", "for (i in 0..3)"),
+}
+
+
+@pytest.mark.parametrize("text, header, meant", [(t, *m) for t, m in HEADERS.items()])
+def test_a_bare_header_is_marked_without_its_block(text, header, meant):
+    (problem,) = refusal(Source("test.net", f"layer L(x) {{ {text} return x }}"))
+    assert (problem.span.text, problem.meant) == (header, f"{meant} {{ … }}")
+
+
+def test_a_division_by_lines_stays_one():
+    parse(Source("test.net", "let a = b\n // c\nlet d = a // (b +\n c)"))
+
+
+def test_a_line_of_very_many_divisions_is_read_once():
+    (problem,) = refusal(Source("test.net", f"let a = {'b // ' * 20_000}"))
+    assert problem.code == "N111"
 
 
 def test_many_mistakes_are_bounded():

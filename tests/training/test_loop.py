@@ -187,6 +187,19 @@ def test_resuming_another_program_is_refused(tmp_path, options, what):
         trained(tmp_path, resume=True, **options)
     problem, = refused.value.problems
     assert (problem.code, problem.describe().notes) == ("N464", (what,))
+    assert f"`--init {tmp_path / 'weights.safetensors'}`" in problem.describe().suggestion
+
+
+def test_what_a_killed_training_left_half_written_is_removed(tmp_path):
+    left = tmp_path / ".checkpoint.safetensors.0123456789abcdef.tmp"
+    others = [tmp_path / name for name in (
+        ".checkpoint.safetensors.0123.tmp", ".model.onnx.0123456789abcdef.tmp",
+        "checkpoint.safetensors.0123456789abcdef.tmp", ".checkpoint.safetensors.0123456789abcdef",
+    )]
+    for path in (left, *others):
+        path.write_text("")
+    trained(tmp_path, epochs=1)
+    assert not left.exists() and all(path.exists() for path in others)
 
 
 def test_nothing_to_resume(tmp_path):

@@ -48,6 +48,16 @@ error[N607]: `w.npz` holds 2 tensors that the network does not have
   = `spare`: f32[1]"""
 
 
+def test_a_checkpoint_in_the_place_of_weights():
+    weights = {**zeros(a=(2,)), "@step": np.zeros((), np.int64), "a@mean": np.zeros(2)}
+    assert said(weights, network(a=(2,))) == """\
+error[N607]: `w.npz` holds 2 tensors that the network does not have
+  = `@step`: i64[]
+  = `a@mean`: f64[2]
+  = try: this is the checkpoint of a training: take `weights.safetensors` or `best.safetensors` \
+beside it"""
+
+
 def test_shapes_and_dtypes_are_told_apart():
     weights = {"a": np.zeros((3, 2), np.float32), "b": np.zeros(2), "c": np.zeros(1, np.uint8)}
     assert said(weights, network(a=(2, 3), b=(2,), c=(4,))) == """\
