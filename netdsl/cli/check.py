@@ -28,7 +28,8 @@ def command(target: str, attributes: dict[str, str], as_json: bool) -> None:
     """Find what is wrong with a file, without running anything.
 
     Every model of the file is built and its training program checked, or only the one that is
-    named. Prints a line for each: its name, parameters, inputs and outputs.
+    named. Prints a line for each: its name, parameters, inputs and outputs. What is inside a
+    layer is checked where a model uses it.
     """
     path, name = split_target(target)
     report = Report()
@@ -97,4 +98,5 @@ def shown(values: dict[str, Value]) -> str:
 
 def without_models(module: Module) -> str:
     layers = sum(isinstance(value, LayerDefinition) for value in module.names.values())
-    return f"{module.source.name}: {layers} layer{'s' * (layers != 1)}, no model"
+    return (f"{module.source.name}: {layers} layer{'s' * (layers != 1)}, no model; "
+            "what is inside them is checked where a model uses them")
