@@ -1,4 +1,4 @@
-"""Rules for what is written as in Python or C; see `mistakes` for what a rule is."""
+"""Rules for what is written as in Python or C; see `place` for what a rule is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netdsl.diagnostics.habits import (
     SlashComment,
 )
 from netdsl.language.brackets import starts_line
-from netdsl.language.mistakes import Edit, Mistake, Place, Rule
+from netdsl.language.place import Edit, Mistake, Place, Rule
 from netdsl.language.words import ARITHMETIC, CLOSED_BY, CLOSING, COMPARISONS, NAMES, is_word
 
 _A_LAYER = "declare a layer: `layer Name{attribute = 1}(x) { … }`"

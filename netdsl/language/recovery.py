@@ -18,7 +18,7 @@ from netdsl.language import mistakes
 from netdsl.language.automaton import Automaton
 from netdsl.language.bounds import MOST_LEVELS
 from netdsl.language.brackets import begins_declaration, pair, starts_line
-from netdsl.language.mistakes import Place
+from netdsl.language.place import Edit, Place
 from netdsl.language.scanner import MOST_PROBLEMS, made
 from netdsl.language.slashes import without_comments
 from netdsl.language.words import CLOSED_BY, CLOSING, DECLARATIONS, END, KEYWORDS, NAMES
@@ -178,7 +178,7 @@ class _Recovery:
 
     # ------------------------------------------------------------ going on
 
-    def _mend(self, failed: int, edits: tuple[mistakes.Edit, ...]) -> int:
+    def _mend(self, failed: int, edits: tuple[Edit, ...]) -> int:
         """Changes the tokens and reads again from the statement before; where that begins."""
         first = min(edit.start for edit in edits)
         while len(self._recent) > 1 and self._recent[-1].position >= first:
