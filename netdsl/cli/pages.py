@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 from typing import Any, get_type_hints
 
 import netdsl.diagnostics
+from netdsl.build.values import show as shown
 from netdsl.data.source import Source
 from netdsl.data.sources import SOURCES
 from netdsl.data.transforms import TRANSFORMS
@@ -128,7 +129,7 @@ def written(name: str, is_needed: bool, default: Any) -> str:
 def value_text(value: Any) -> str:
     """A default as the language writes it."""
     if isinstance(value, (Initializer, DType)):
-        return value.name
+        return shown(value)
     if isinstance(value, float):
         return f"{value:g}"
     return show(value)

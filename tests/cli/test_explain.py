@@ -39,13 +39,13 @@ def test_every_page_is_in_the_contents_and_can_be_asked_for():
 
 @pytest.mark.parametrize("word, shown", [
     ("conv", "conv{c, k = 1, stride = 1, pad = 0, dilation = 1, groups = 1, bias = true, "
-             "init = he_normal}(x)    (layer)\n"),
+             "init = he_normal()}(x)    (layer)\n"),
     ("relu", "relu(x)    (function)\n"),
     ("concat", "concat(*xs, axis)    (function)\n"),
     ("random_flip", "random_flip(p = 0.5)    (transform)\n"),
     ("adam", "    betas         two numbers from 0 to below 1\n"),
     ("linear", "linear(start, end = 0)    (schedule)\n"),
-    ("linear", "linear{c, bias = true, init = lecun_uniform}(x)    (layer)\n"),
+    ("linear", "linear{c, bias = true, init = lecun_uniform()}(x)    (layer)\n"),
     ("fashion_mnist", "fashion_mnist(folder, classes = [],"),
     ("digits", "take      the first n rows"),
     ("he_normal", "he_normal    (initialiser)\n"),
