@@ -22,7 +22,9 @@ from netdsl.diagnostics import Refused, Report
 from netdsl.ir.graph import Graph
 from netdsl.ir.tensor import TensorType
 from netdsl.layers.initializers import initialize
-from netdsl.rewrite.phases import PHASES, phase as slice_of, train as train_slice
+from netdsl.rewrite.phases import PHASES
+from netdsl.rewrite.phases import phase as slice_of
+from netdsl.rewrite.phases import train as train_slice
 from netdsl.rewrite.rebuild import prune
 from netdsl.rewrite.specialize import specialize
 

@@ -9,7 +9,13 @@ import numpy as np
 
 from netdsl.diagnostics import Report
 from netdsl.diagnostics.feeding import (
-    InputMissing, InputUnknown, OutOfRange, SizeUndetermined, WrongDtype, WrongRank, WrongSize,
+    InputMissing,
+    InputUnknown,
+    OutOfRange,
+    SizeUndetermined,
+    WrongDtype,
+    WrongRank,
+    WrongSize,
 )
 from netdsl.ir.dim import Dim, free_symbols, substitute
 from netdsl.ir.graph import Graph

@@ -12,7 +12,13 @@ from itertools import groupby
 import numpy as np
 
 from netdsl.ir.dim import (
-    Dim, Quotient, Symbol, bounds, free_symbols, substitute, symbol,
+    Dim,
+    Quotient,
+    Symbol,
+    bounds,
+    free_symbols,
+    substitute,
+    symbol,
 )
 from netdsl.ir.graph import Value
 from netdsl.ir.op import NotDefined

@@ -4,7 +4,17 @@ An op that has no row runs its reference kernel."""
 from __future__ import annotations
 
 from netdsl.backends.numpy.lowering import (
-    constant, conv, elementwise, layout, loss, matmul, norm, pool, random, reduction, update,
+    constant,
+    conv,
+    elementwise,
+    layout,
+    loss,
+    matmul,
+    norm,
+    pool,
+    random,
+    reduction,
+    update,
 )
 
 FAMILIES = (
