@@ -27,8 +27,8 @@ def facet_table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def test_table_of_facets_is_as_pictured():
-    assert facet_table() == PICTURE.read_text(), "if this is meant, write it to facets.txt"
+def test_table_of_facets_is_as_pictured(golden):
+    golden(PICTURE, facet_table())
 
 
 def test_what_is_absent_has_a_reason():
