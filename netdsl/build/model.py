@@ -232,7 +232,8 @@ def _examine(
         if value not in live:
             b.complain(UnusedInput, interface.places["input", name], name)
     _dead_parameters(b, graph)
-    for name in graph.outputs if infer(graph).key is not None else ():
+    draws = graph.key is not None and infer(graph).key is not None
+    for name in graph.outputs if draws else ():
         if infer(replace(graph, outputs={name: graph.outputs[name]})).key is not None:
             b.complain(RandomInference, interface.places["output", name], name)
 

@@ -151,12 +151,20 @@ class Emitter:
         return self.with_attrs(op, inputs, op.attrs(**attributes))
 
     def with_attrs(self, op: Op, inputs: Iterable[Value | None], attrs: Attrs):
+        """The same, with the attributes as a record."""
+        outputs = self.outputs(op, inputs, attrs)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def outputs(
+        self, op: Op, inputs: Iterable[Value | None], attrs: Attrs
+    ) -> tuple[Value, ...]:
+        """The same, always as a tuple: for who takes any op's outputs."""
         inputs = tuple(inputs)
         inferred = op.shape(attrs, *(None if v is None else v.type for v in inputs))
         types = inferred if isinstance(inferred, tuple) else (inferred,)
         node = Node(op, inputs, attrs, types, self.path, self.span)
         self.nodes.append(node)
-        return node.outputs[0] if len(node.outputs) == 1 else node.outputs
+        return node.outputs
 
     def at(self, node: Node) -> Emitter:
         """This emitter, labelling what comes next as belonging where `node` does."""

@@ -21,8 +21,7 @@ def deduplicate(graph: Graph) -> Graph:
         if inputs == node.inputs:
             made[kind] = node.outputs
             return None
-        outputs = emit.with_attrs(node.op, inputs, node.attrs)
-        made[kind] = outputs if isinstance(outputs, tuple) else (outputs,)
+        made[kind] = emit.outputs(node.op, inputs, node.attrs)
         return made[kind]
 
     return rebuild(graph, first_of_its_kind)

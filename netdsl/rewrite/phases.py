@@ -51,12 +51,15 @@ def phase(graph: Graph, name: str) -> Graph:
 
 def inference_mode(graph: Graph) -> Graph:
     """Every node in the form it has where nothing is trained: dropout gone, statistics fixed."""
-
-    def settled(node: Node, inputs: tuple[Value | None, ...], emit: Emitter):
-        if node.op.inference is None:
-            return None
-        stand_in = Node(node.op, inputs, node.attrs, (), node.path, node.span)
-        made = node.op.inference(emit, stand_in)
-        return made if isinstance(made, tuple) else (made,)
-
     return rebuild(graph, settled)
+
+
+def settled(
+    node: Node, inputs: tuple[Value | None, ...], emit: Emitter
+) -> tuple[Value, ...] | None:
+    """What stands for one node where nothing is trained; None: the node itself."""
+    if node.op.inference is None:
+        return None
+    stand_in = Node(node.op, inputs, node.attrs, (), node.path, node.span)
+    made = node.op.inference(emit, stand_in)
+    return made if isinstance(made, tuple) else (made,)

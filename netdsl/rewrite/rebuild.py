@@ -25,8 +25,7 @@ def rebuild(graph: Graph, replacement: Replace) -> Graph:
             if all(a is b for a, b in zip(inputs, node.inputs)):
                 emit.nodes.append(node)
                 continue
-            made = emit.with_attrs(node.op, inputs, node.attrs)
-            outputs = made if isinstance(made, tuple) else (made,)
+            outputs = emit.outputs(node.op, inputs, node.attrs)
         now.update(zip(node.outputs, outputs))
     return prune(renamed(replace(graph, nodes=tuple(emit.nodes)), now))
 

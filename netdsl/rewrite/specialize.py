@@ -39,8 +39,7 @@ def specialize(
     for node in graph.nodes:
         operands = tuple(None if v is None else now[v] for v in node.inputs)
         attrs = substituted(node.attrs, sizes, dtypes)
-        made = emit.at(node).with_attrs(node.op, operands, attrs)
-        now.update(zip(node.outputs, made if isinstance(made, tuple) else (made,)))
+        now.update(zip(node.outputs, emit.at(node).outputs(node.op, operands, attrs)))
     remade = replace(graph, nodes=tuple(emit.nodes), inputs=inputs, variables=variables, key=key)
     return renamed(remade, now)
 

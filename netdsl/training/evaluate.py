@@ -135,8 +135,7 @@ def cut_at_outputs(graph: Graph) -> Graph:
     def cut(node: Node, inputs: tuple[Value | None, ...], emit: Emitter):
         if not any(value in leaves for value in node.outputs):
             return None
-        made = emit.with_attrs(node.op, inputs, node.attrs)
-        fresh = made if isinstance(made, tuple) else (made,)
+        fresh = emit.outputs(node.op, inputs, node.attrs)
         return tuple(leaves.get(old, new) for old, new in zip(node.outputs, fresh))
 
     return rebuild(replace(graph, inputs={**graph.inputs, **fed}, outputs={}), cut)

@@ -24,7 +24,7 @@ from netdsl.ir.program import Minimize, Step, TrainProgram
 from netdsl.ir.tensor import TensorType
 from netdsl.ops.constant import full
 from netdsl.ops.elementwise import add
-from netdsl.rewrite.phases import train
+from netdsl.rewrite.phases import settled, train
 from netdsl.rewrite.rebuild import prune, rebuild
 from netdsl.training.coverage import REST, Coverage, cover, covers
 from netdsl.training.optimizers import OPTIMIZERS, Optimizer
@@ -100,16 +100,12 @@ def settle_frozen(graph: Graph, program: TrainProgram, frozen: frozenset[str]) -
     parameters = {variable.value for variable in graph.parameters.values()}
     patterns = [pattern for pattern in program.freeze if pattern != REST]
 
-    def settled(node: Node, inputs: tuple[Value | None, ...], emit: Emitter):
+    def where_frozen(node: Node, inputs: tuple[Value | None, ...], emit: Emitter):
         own = {value for value in node.inputs if value in parameters}
         below = any(covers(pattern, node.path) for pattern in patterns)
-        if node.op.inference is None or not (below or (own and own <= held)):
-            return None
-        stand_in = Node(node.op, inputs, node.attrs, (), node.path, node.span)
-        made = node.op.inference(emit, stand_in)
-        return made if isinstance(made, tuple) else (made,)
+        return settled(node, inputs, emit) if below or (own and own <= held) else None
 
-    fixed = rebuild(graph, settled)
+    fixed = rebuild(graph, where_frozen)
     moving = {n: v for n, v in fixed.updates.items() if v is not fixed.variables[n].value}
     return prune(replace(fixed, updates=moving))
 
