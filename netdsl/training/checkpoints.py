@@ -5,8 +5,8 @@ best.safetensors          the same after the best epoch so far
 checkpoint.safetensors    also optimiser memory and step count; epoch, seed and program as text
 history.json              the figures of every epoch
 
-The checkpoint is what counts as saved. It is written last and, like the others, whole or not at
-all, so that a training that is killed goes on from the last epoch that it holds.
+The checkpoint is what counts as saved. It is written after the weights and, like all of them, whole
+or not at all, so that a training that is killed goes on from the last epoch that it holds.
 """
 
 from __future__ import annotations
