@@ -16,6 +16,7 @@ from dataclasses import replace
 from netdsl.ir.graph import Emitter, Graph, Value
 from netdsl.ops.constant import full
 from netdsl.ops.elementwise import add
+from netdsl.ops.layout import reshape
 from netdsl.rewrite.rebuild import needed, prune
 
 
@@ -40,6 +41,8 @@ def differentiate(graph: Graph, losses: Iterable[str], wrt: Iterable[str]) -> Gr
     def flow_into(value: Value | None, flow: Value | None) -> None:
         if flow is None or value not in moving:
             return
+        if flow.shape != value.shape:  # written in other names for sizes that were assumed equal
+            flow = emit(reshape, flow, shape=value.shape)
         flows[value] = emit(add, flows[value], flow) if value in flows else flow
 
     for root in roots:

@@ -19,9 +19,12 @@ import numpy as np
 from netdsl.analysis.summary import Summary, summarize
 from netdsl.compiler import Built, build, choose, open_file, split_target
 from netdsl.diagnostics import Refused, Report
+from netdsl.diagnostics.commands import NoSuchValue
+from netdsl.diagnostics.training import FreeState
 from netdsl.ir.graph import Graph
 from netdsl.ir.tensor import TensorType
 from netdsl.layers.initializers import initialize
+from netdsl.rewrite.between import between, named_values
 from netdsl.rewrite.phases import PHASES
 from netdsl.rewrite.phases import phase as slice_of
 from netdsl.rewrite.phases import train as train_slice
@@ -37,18 +40,21 @@ if TYPE_CHECKING:
 Arrays = dict[str, np.ndarray]
 
 
-def load(path: str | Path, model: str | None = None, **attributes: Any) -> Model:
+def load(
+    path: str | Path, model: str | None = None, *, root: str | Path | None = None, **attributes: Any
+) -> Model:
     """The model of a `.net` file: the one called `model`, that of `FILE:MODEL`, or the last.
 
-    `attributes` override the model's own, as `-D name=value` does on the command line. Raises
-    `netdsl.Refused`, whose text shows what is wrong and where.
+    `attributes` override the model's own, as `-D name=value` does on the command line; imports may
+    also lead to `root` and below. Raises `netdsl.Refused`, whose text shows what is wrong and
+    where.
     """
     report = Report()
     if model is None:
         path, model = split_target(str(path))
-    module = open_file(path, report)
+    module = open_file(path, report, None if root is None else Path(root))
     written = {name: as_text(value) for name, value in attributes.items()}
-    return Model(build(module, choose(module, model), report, written))
+    return Model(build(module, choose(module, model), report, written, program=model))
 
 
 def as_text(value: Any) -> str:
@@ -129,7 +135,11 @@ class Model:
 
     def initialize(self, seed: int = 0) -> Arrays:
         """Fresh weights: an array for every parameter and buffer, the same for the same seed.
-        Raises ValueError for a seed that is no integer from 0 to 2⁶³ - 1."""
+        Raises ValueError for a seed that is no integer from 0 to 2⁶³ - 1, Refused where a state's
+        size depends on the batch."""
+        free = [v for v in self.graph.variables.values() if v.type.symbols]
+        if free:
+            raise Refused(*(FreeState(v.span, v.name, str(v.type)) for v in free))
         return initialize(self.graph, checked_seed(seed))
 
     def run(
@@ -227,7 +237,7 @@ class Model:
 
             losses = details[0]
             graph = replace(train_slice(self.graph, losses), updates={})
-            graph = differentiate(graph, losses, graph.parameters)
+            graph = differentiate(graph, losses, graph.trainable)
         else:
             graph = self._phase(*details[:-1])
         return specialize(graph, dtypes={"f32": dtype}) if dtype != "f32" else graph
@@ -237,14 +247,12 @@ class Model:
             return prune(replace(self.graph, updates={}, metrics={}))
         if fetch is None:
             return slice_of(self.graph, phase)
-        known = {**self.graph.names, **self.graph.outputs, **self.graph.losses,
-                 **self.graph.metrics}
+        known = named_values(self.graph)
         for name in fetch:
             if name not in known:
                 raise KeyError(f"nothing is called {name!r}; there are {', '.join(known)}")
-        asked = replace(self.graph, outputs={name: known[name] for name in fetch},
-                        losses={}, metrics={}, updates={})
-        return prune(asked) if phase == "train" else slice_of(asked, phase)
+        asked = between(self.graph, fetch)
+        return asked if phase == "train" else slice_of(asked, phase)
 
     # -------------------------------------------------------------- training
 
@@ -274,18 +282,33 @@ class Model:
     # -------------------------------------------------------------- compiling
 
     def to_onnx(
-        self, path: str | Path, weights: Mapping[str, np.ndarray], **options: Any
+        self, path: str | Path, weights: Mapping[str, np.ndarray],
+        outputs: Sequence[str] | None = None, begin: Sequence[str] = (), **options: Any,
     ) -> Exported:
         """Write the inference graph as an ONNX file, checked and compared with NumPy.
 
-        See `netdsl.backends.onnx.export` for the options. Raises Refused.
+        `outputs` asks for named values instead of the model's outputs; those named in `begin`
+        become inputs. See `netdsl.backends.onnx.export` for the options. Raises Refused.
         """
         from netdsl.backends.onnx import export
+
+        graph = self.graph
+        if outputs is not None or begin:
+            graph = self._between(outputs or tuple(graph.outputs), begin)
 
         arrays = self._fitting(weights)
         declared = {name: array.astype(self.graph.variables[name].type.numpy_dtype, copy=False)
                     for name, array in arrays.items()}
-        return export(slice_of(self.graph, "infer"), declared, path, **options)
+        return export(slice_of(graph, "infer"), declared, path, **options)
+
+    def _between(self, outputs: Sequence[str], begin: Sequence[str]) -> Graph:
+        """The slice between named values. Raises Refused for a name that does not exist."""
+        known, report = named_values(self.graph), Report()
+        for name in dict.fromkeys((*outputs, *begin)):
+            if name not in known:
+                report.add(NoSuchValue(name, self.name, tuple(known)))
+        report.stop_on_errors()
+        return between(self.graph, outputs, begin)
 
 
 __all__ = ["Model", "Refused", "load"]

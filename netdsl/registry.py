@@ -1,10 +1,11 @@
-"""Registered rows: what the recipes of a train program name. Sources and transforms (`data`),
-optimisers and schedules (`training`) are rows, and this is the one place that binds recipes to
-them, so it lies below both rooms.
+"""Registered rows: what the recipes of train and sample programs name. Sources and transforms
+(`data`), optimisers, schedules and settings (`training`), samplers (`generate`) are rows, and this
+is the one place that binds recipes to them, so it lies below those rooms.
 
 A row is a frozen dataclass. Its docstring explains it, its fields are its arguments, each annotated
-with a `Kind` that says what it may be; fields marked `kw_only` are given by name alone. Checks over
-several arguments belong into `__post_init__` and raise ValueError.
+with a `Kind` that says what it may be; fields marked `kw_only` are given by name alone, and one
+called `except_` is the argument `except`. Checks over several arguments belong into `__post_init__`
+and raise ValueError. A row that this version checks and does not execute is marked `pending`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from fractions import Fraction
 from math import inf, isfinite
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.evaluation import MissingArgument, TooManyArguments, UnknownArgument
-from netdsl.diagnostics.rows import ArgumentsDisagree, UnknownRow, WrongArgument
-from netdsl.ir.program import Flow, Recipe, Reference, Setting
+from netdsl.diagnostics.rows import ArgumentsDisagree, BareWord, UnknownRow, WrongArgument
+from netdsl.ir.program import Flow, Pattern, Recipe, Reference, Setting
 from netdsl.layers.arguments import BadArgument, Kind
+from netdsl.source import Span
+
+MOST_PROBLEMS = 50  # told of one sort: the rest of a file as wrong as that is left alone
 
 
 @dataclass(frozen=True)
@@ -31,56 +35,84 @@ class Table:
 
     def bind(self, recipe: Recipe, report: Report) -> Any | None:
         """The row that a recipe names, made with its arguments. What is wrong with the recipe is
-        reported at its span, and the result is None."""
+        reported at its place, and the result is None."""
+        own = Report()  # `report` may have been told of this recipe before
+        row = self._row(recipe, own)
+        for problem in own.problems:
+            report.add(problem)
+        return row
+
+    def _row(self, recipe: Recipe, report: Report) -> Any | None:
         row = self.rows.get(recipe.name)
         if row is None:
-            report.add(UnknownRow(recipe.span, self.sort, recipe.name, tuple(self.rows)))
+            span = recipe.span and recipe.span.beginning(len(recipe.name))
+            report.add(UnknownRow(span, self.sort, recipe.name, tuple(self.rows)))
             return None
-        known = {field.name: field for field in fields(row)}
-        settings = _named(recipe, known, report)
-        if settings is None:
+        known = {argument(field): field for field in fields(row)}
+        if recipe.bare:
+            needed = [name for name, field in known.items() if field.default is MISSING]
+            report.add(BareWord(recipe.span, self.sort, recipe.name, tuple(needed)))
             return None
-        kinds = get_type_hints(row, include_extras=True)
-        arguments, sound = {}, True
-        for name, setting in settings.items():
-            try:
-                arguments[name] = _converted(setting, kinds[name])
-            except BadArgument:
-                expected = kind_of(kinds[name]).expected
-                span = recipe.spans.get(name, recipe.span)
-                report.add(WrongArgument(span, recipe.name, name, show(setting), expected))
-                sound = False
-            except Refused as refused:
-                for problem in refused.problems:
-                    report.add(problem)
-                sound = False
-        return _made(row, arguments, recipe, report) if sound else None
+        given = _named(recipe, known, report)
+        return None if given is None else _made(row, given, recipe, report)
+
+    def name_of(self, row: type) -> str:
+        """The word for a row."""
+        return next(name for name, each in self.rows.items() if each is row)
 
 
-def _named(
-    recipe: Recipe, known: Mapping[str, Field], report: Report
-) -> dict[str, Setting] | None:
-    """The settings of a recipe by the names of the fields they are for."""
-    before = len(report.problems)
+Given: TypeAlias = dict[str, tuple[Setting, Span | None]]  # by argument, each with its place
+
+
+def argument(field: Field) -> str:
+    """What the argument behind a row's field is called: `except` is no name in Python."""
+    return field.name.rstrip("_")
+
+
+def _named(recipe: Recipe, known: Mapping[str, Field], report: Report) -> Given | None:
+    """The settings of a recipe by the names of the arguments they are for; None after reporting."""
     places = [name for name, field in known.items() if not field.kw_only]
     if len(recipe.arguments) > len(places):
         report.add(TooManyArguments(recipe.span, recipe.name, tuple(places)))
-    settings = dict(zip(places, recipe.arguments))
+    given = {
+        name: (setting, recipe.spans.get(number, recipe.span))
+        for number, (name, setting) in enumerate(zip(places, recipe.arguments))
+    }
     for name, setting in recipe.keywords.items():
+        span = recipe.spans.get(name, recipe.span)
+        if len(report.problems) >= MOST_PROBLEMS:
+            break
         if name not in known:
-            report.add(UnknownArgument(recipe.span, recipe.name, name, tuple(known)))
-        elif name in settings:
-            report.add(ArgumentsDisagree(recipe.span, recipe.name, f"`{name}` is given twice"))
-        settings[name] = setting
-    for name, field in known.items():
-        if name not in settings and field.default is MISSING:
-            report.add(MissingArgument(recipe.span, recipe.name, name))
-    return settings if len(report.problems) == before else None
+            report.add(UnknownArgument(span, recipe.name, name, tuple(known)))
+        elif name in given:
+            report.add(ArgumentsDisagree(span, recipe.name, f"`{name}` is given twice"))
+        given[name] = (setting, span)
+    if not report.problems:  # a mistyped name is not missing too
+        for name, field in known.items():
+            if name not in given and field.default is MISSING:
+                report.add(MissingArgument(recipe.span, recipe.name, name))
+    return None if report.problems else given
 
 
 def _made(
-    row: type, arguments: Mapping[str, Any], recipe: Recipe, report: Report
+    row: type, given: Given, recipe: Recipe, report: Report
 ) -> Any | None:
+    """The row with its arguments converted; None after reporting."""
+    kinds = get_type_hints(row, include_extras=True)
+    names = {argument(field): field.name for field in fields(row)}
+    arguments = {}
+    for name, (setting, span) in given.items():
+        kind = kinds[names[name]]
+        try:
+            arguments[names[name]] = _converted(setting, kind)
+        except BadArgument:
+            expected = kind_of(kind).expected
+            report.add(WrongArgument(span, recipe.name, name, show(setting), expected))
+        except Refused as refused:
+            for problem in refused.problems:
+                report.add(problem)
+    if report.problems:
+        return None
     try:
         return row(**arguments)
     except ValueError as error:
@@ -118,10 +150,12 @@ def show(setting: Setting) -> str:
             cut = [*map(show, setting[:20]), *(["…"] if len(setting) > 20 else [])]
             return "[" + ", ".join(cut) + "]"
         case Recipe():
+            if setting.bare:
+                return setting.name
             named = (f"{name} = {show(value)}" for name, value in setting.keywords.items())
             return f"{setting.name}({', '.join([*map(show, setting.arguments), *named])})"
         case Reference():
-            return ".".join(setting.path)
+            return str(setting)
         case Flow():
             stages = (
                 show(stage.recipe) + (f" when {show(stage.condition)}" if stage.condition else "")
@@ -205,6 +239,39 @@ def list_of(each: Callable[[Setting], Any], count: int | None = None, lone: bool
     return convert
 
 
+def row_of(table: Callable[[], Table]) -> Callable[[Setting], Any]:
+    """A converter to a row of a table. It raises Refused with what is wrong with the recipe."""
+
+    def convert(setting: Setting) -> Any:
+        if isinstance(setting, Reference) and len(setting.path) == 1:
+            setting = Recipe(setting.path[0], span=setting.span, bare=True)
+        if not isinstance(setting, Recipe):
+            raise BadArgument
+        report = Report()
+        row = table().bind(setting, report)
+        report.stop_on_errors()
+        return row
+
+    return convert
+
+
+def word_among(*words: str) -> Callable[[Setting], str]:
+    """A converter that takes one of some words, written without quotes."""
+
+    def convert(setting: Setting) -> str:
+        if not isinstance(setting, Reference) or str(setting) not in words:
+            raise BadArgument
+        return str(setting)
+
+    return convert
+
+
+def pattern(setting: Setting) -> Pattern:
+    if not isinstance(setting, Reference):
+        raise BadArgument
+    return Pattern(setting.path, setting.span)
+
+
 def word_or_number(setting: Setting) -> str | int:
     return setting if isinstance(setting, str) else whole(0)(setting)
 
@@ -231,4 +298,8 @@ TwoBelowOne = Annotated[
 ]
 Names = Annotated[
     tuple[str | int, ...], Kind("a list of class names or numbers", list_of(word_or_number))
+]
+Paths = Annotated[
+    tuple[Pattern, ...], Kind("a label path such as `stage.0`, or a list of such",
+                              list_of(pattern, lone=True)),
 ]

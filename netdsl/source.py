@@ -64,6 +64,10 @@ class Span:
         line, column = self.source.position(self.start)
         return f"{self.source.name}:{line}:{column}"
 
+    def beginning(self, length: int) -> Span:
+        """The first characters of this span."""
+        return Span(self.source, self.start, min(self.start + length, self.end))
+
     def to(self, other: Span) -> Span:
         """From the start of this span to the end of `other`, which lies in the same source."""
         return Span(self.source, self.start, other.end)

@@ -22,7 +22,8 @@ KINDS = [
     if isinstance(kind, type) and issubclass(kind, Problem) and kind.__module__ == module.__name__
 ]
 RANGES = {  # first digits of a module's codes
-    "syntax": "1", "habits": "1", "names": "2", "evaluation": "27", "shapes": "3",
+    "syntax": "1", "habits": "1", "names": "2", "states": "2", "evaluation": "27", "shapes": "3",
+    "words": "32",
     "program": "4", "training": "4", "data": "5", "feeding": "5", "weights": "6", "onnx": "8",
     "commands": "89",
 }

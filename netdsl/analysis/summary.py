@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from netdsl.ir.assumptions import strongest
 from netdsl.ir.dim import Dim, Symbol, substitute
 from netdsl.ir.graph import Graph, Node
+from netdsl.ir.relations import Assumption
 from netdsl.ir.tensor import TensorType
 from netdsl.rewrite.phases import infer, train
 from netdsl.rewrite.rebuild import prefixes
@@ -54,6 +56,7 @@ class Summary:
     layers: tuple[LayerRow, ...]
     inference: PhaseTotals
     training: PhaseTotals
+    assumptions: tuple[Assumption, ...] = ()
 
     def __repr__(self) -> str:
         parameters = max(self.inference.parameters, self.training.parameters)
@@ -73,6 +76,7 @@ def summarize(graph: Graph) -> Summary:
         layers=layer_rows(graph, inference, training, sizes),
         inference=totals(inference, sizes),
         training=totals(training, sizes),
+        assumptions=strongest(graph.assumptions),
     )
 
 
@@ -126,9 +130,10 @@ def layer_rows(
     for layer in graph.layers:
         if layer.path in rows:
             continue
+        around = [path for path in prefixes(layer.path) if path in uses and path != layer.path]
         rows[layer.path] = LayerRow(
             path=layer.path, kind=layer.kind,
-            depth=sum(path in rows for path in prefixes(layer.path)), output=layer.outputs,
+            depth=len(around), output=layer.outputs,
             parameters=parameters.get(layer.path, 0), macs=macs.get(layer.path, 0),
             uses=uses[layer.path],
             phases=tuple(phase for phase, paths in reached.items() if layer.path in paths),

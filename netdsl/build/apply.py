@@ -6,14 +6,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from ml_dtypes import finfo
 
 from netdsl.build import numbers
 from netdsl.build.builder import Builder, BuildSite
-from netdsl.build.construct import Given, Label, bind, word_attributes, written
+from netdsl.build.construct import (
+    Given,
+    Label,
+    bind,
+    pattern_span,
+    word_attributes,
+    written,
+)
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.labels import Labels, join
+from netdsl.build.refusals import operand_refused
 from netdsl.build.signature import match_operand, match_results
 from netdsl.build.values import UNKNOWN, Instance, LayerDefinition, Ratio, described, show
+from netdsl.build.ways import braced, hidden_word, moved_to_braces
 from netdsl.diagnostics import Mark
 from netdsl.diagnostics.evaluation import (
     BadOperation,
@@ -22,16 +32,19 @@ from netdsl.diagnostics.evaluation import (
     MissingArgument,
     NotApplicable,
     TooManyArguments,
+    UnknownArgument,
     WrongKind,
 )
 from netdsl.diagnostics.names import NoReturn, ParametersChanged
 from netdsl.diagnostics.shapes import OperandRefused
+from netdsl.diagnostics.words import PatternMisfit
 from netdsl.ir.dim import Expr
 from netdsl.ir.graph import Initializer, Layer, Value
 from netdsl.ir.op import ShapeError
 from netdsl.ir.tensor import FLOATS, NUMPY_DTYPES
 from netdsl.layers.arguments import BadArgument, DType, real
-from netdsl.layers.initializers import InitializerRow
+from netdsl.layers.initializers import INITIALIZERS, InitializerRow
+from netdsl.layers.patterns import BadPattern
 from netdsl.layers.words import Word
 from netdsl.ops.constant import full
 from netdsl.ops.elementwise import cast
@@ -44,6 +57,8 @@ def apply(
     """`callee(given)`: a tensor, or a tuple of them."""
     if callee is UNKNOWN:
         return UNKNOWN
+    if isinstance(callee, Word) and not given and callee.name in INITIALIZERS:
+        callee = INITIALIZERS[callee.name]  # `zeros()` is the initialiser, `zeros(shape)` a tensor
     if isinstance(callee, Instance):
         return _apply_instance(b, frame, callee, given, span)
     if isinstance(callee, DType):
@@ -54,12 +69,13 @@ def apply(
         return _apply_function(b, frame, callee, given, label, span)
     if isinstance(callee, (Word, LayerDefinition)):
         operands = [g for g in given if g.value is UNKNOWN or isinstance(g.value, Value)]
-        attributes = written([g for g in given if g not in operands]) or "…"
+        attributes = written([g for g in given if g not in operands])
+        made = f"{callee.name}{{{attributes}}}" if attributes else braced(callee)
         piped = any(g.span.end <= span.start for g in operands)
-        example = f"{callee.name}{{{attributes}}}" + ("" if piped else "(x)")
+        example = made if piped else f"{made}({written(operands) or 'x'})"
         b.complain(BracesMissing, span, callee.name, example)
         return UNKNOWN
-    b.complain(NotApplicable, span, described(callee))
+    b.complain(NotApplicable, span, described(callee), *hidden_word(frame.module, callee, span))
     return UNKNOWN
 
 
@@ -77,15 +93,17 @@ def _apply_function(
         return UNKNOWN
     operands, rest = split
     names = tuple(attribute.name for attribute in word.attributes)
-    bound = bind(b, word.name, names, rest, tuple(operand.name for operand in word.operands))
+    taken = () if word.more else tuple(operand.name for operand in word.operands)
+    bound = bind(b, word.name, names, rest, taken, word.more is not None)
     attributes = None if bound is None else word_attributes(b, word, bound, span)
     if attributes is None:
         return UNKNOWN
-    taken = None if label is None else labels.use(label.text, span)
-    if taken is not None and frame.creates:
-        b.add(taken)
+    dispute = None if label is None else labels.use(label.text, span)
+    if dispute is not None and frame.creates:
+        b.add(dispute)
     path = join(labels.path, labels.number(word.name) if label is None else label.text)
-    result = _run_word(b, word, BuildSite(b, frame, path, span), operands, attributes)
+    site = BuildSite(b, frame, path, span)
+    result = _run_word(b, word, site, operands, attributes, bound)
     _record(b, path, word.name, operands, result, span, is_function=True)
     return result
 
@@ -115,7 +133,7 @@ def _split_operands(
     else:
         found = []
         for operand in word.operands:
-            argument = _take(operand.name, rest)
+            argument = _take(None if word.more else operand.name, rest)
             if argument is None and not operand.optional:
                 b.complain(MissingArgument, span, word.name, operand.name)
                 return None
@@ -124,11 +142,12 @@ def _split_operands(
     # a number becomes what the tensors beside it are; a bool there is the condition of `where`
     dtypes = (g.value.dtype for g in found if g is not None and isinstance(g.value, Value))
     dtype = next((dtype for dtype in dtypes if dtype != "bool"), "f32")
-    operands = [None if g is None else _as_tensor(b, g, dtype, path) for g in found]
+    own = [operand.dtype or dtype for operand in word.operands] + [dtype] * len(found)
+    operands = [None if g is None else _as_tensor(b, g, of, path) for g, of in zip(found, own)]
     return None if UNKNOWN in operands else (operands, rest)
 
 
-def _take(name: str, rest: list[Given]) -> Given | None:
+def _take(name: str | None, rest: list[Given]) -> Given | None:
     """The argument of this name, else the next by position, out of `rest`."""
     places = [i for i, g in enumerate(rest) if g.name == name] or [0]
     if rest and rest[places[0]].name in (name, None):
@@ -137,11 +156,16 @@ def _take(name: str, rest: list[Given]) -> Given | None:
 
 
 def _spread(rest: list[Given]) -> Iterator[Given]:
-    """Operands of `*xs` out of `rest`: what leads and is a tensor, or the items of a list."""
-    while rest and rest[0].name is None and isinstance(rest[0].value, (Value, list, tuple)):
-        first = rest.pop(0)
-        items = [first.value] if isinstance(first.value, Value) else first.value
-        yield from (Given(None, item, first.span) for item in items)
+    """Operands of `*xs` out of `rest`: the tensors without a name, or the items of lists; a
+    text may stand before or between them."""
+    given_here = list(rest)
+    rest.clear()
+    for given in given_here:
+        if given.name is not None or not isinstance(given.value, (Value, list, tuple)):
+            rest.append(given)
+            continue
+        items = [given.value] if isinstance(given.value, Value) else given.value
+        yield from (Given(None, item, given.span) for item in items)
 
 
 def _as_tensor(b: Builder, given: Given, dtype: str, path: str) -> Any:
@@ -151,10 +175,12 @@ def _as_tensor(b: Builder, given: Given, dtype: str, path: str) -> Any:
     if numbers.is_size(given.value):
         value = constant(b, given.value, dtype, path, given.span)
         return UNKNOWN if value is UNKNOWN else Given(given.name, value, given.span)
-    way = None
+    way, made = None, None
     if isinstance(given.value, (Instance, Word, LayerDefinition)):
         way = "apply it to a tensor first"
-    b.complain(WrongKind, given.span, described(given.value), "a tensor", way)
+    if isinstance(given.value, Instance) and given.value.span != given.span:
+        way, made = f"`{given.span.text}(…)` applies it", Mark(given.value.span, "made here")
+    b.complain(WrongKind, given.span, described(given.value), "a tensor", way, made)
     return UNKNOWN
 
 
@@ -171,30 +197,52 @@ def constant(b: Builder, value: Any, dtype: str, path: str, span: Span) -> Any:
 
 def _holds(dtype: str, value: Any) -> bool:
     if dtype in FLOATS:
-        return isinstance(value, Expr) or abs(value) <= float(np.finfo(NUMPY_DTYPES[dtype]).max)
+        return isinstance(value, Expr) or abs(value) <= float(finfo(NUMPY_DTYPES[dtype]).max)
     if dtype == "bool" or not isinstance(value, (int, Expr)):
         return False
     limits = np.iinfo(NUMPY_DTYPES[dtype])
     return isinstance(value, Expr) or limits.min <= value <= limits.max
 
 
-def _run_word(b: Builder, word: Word, site: BuildSite, operands: list, attributes: dict) -> Any:
+def _run_word(
+    b: Builder, word: Word, site: BuildSite, operands: list, attributes: dict,
+    bound: dict[str, Given] | None = None,
+) -> Any:
     values = [None if g is None else g.value for g in operands]
+    b.asks(word.name, site.path, site.span)
     try:
         result = word.apply(site, *values, **attributes)
     except ShapeError as error:
-        marks = tuple(
-            Mark(operands[i].span, str(operands[i].value.type))
-            for i in dict.fromkeys(error.operands)
-            if i < len(operands) and operands[i] is not None and operands[i].span != site.span
-        )
-        b.complain(OperandRefused, site.span, word.name, error.message, marks, error.suggestion)
+        refused = (tuple(operand.name for operand in word.operands), tuple(values))
+        if len(values) > 1 and refused in b.refused:  # a loss and a metric of the same tensors
+            return UNKNOWN
+        b.refused.add(refused)
+        b.explain(OperandRefused, site.span, operand_refused, site.frame, word, operands,
+                  attributes, site.span, error)
+        return UNKNOWN
+    except BadPattern as wrong:
+        _misfit(b, word, wrong, operands, attributes, bound or {})
         return UNKNOWN
     except BadArgument as reason:
         if str(reason) != "reported":
             b.complain(OperandRefused, site.span, word.name, f"an argument {reason}")
         return UNKNOWN
     return result
+
+
+def _misfit(
+    b: Builder, word: Word, wrong: BadPattern, operands: list, attributes: dict,
+    bound: dict[str, Given],
+) -> None:
+    """Report a pattern that does not fit its tensors, or a length of no axis of it."""
+    if wrong.argument is not None:
+        given = bound[wrong.argument]
+        names = attributes["pattern"].names
+        b.complain(UnknownArgument, given.place or given.span, word.name, wrong.argument, names)
+        return
+    marks = tuple(Mark(g.span, str(g.value.type)) for g in operands if g is not None)
+    b.complain(PatternMisfit, pattern_span(bound["pattern"].span, wrong), word.name, str(wrong),
+               marks, wrong.suggestion)
 
 
 def _apply_instance(
@@ -210,7 +258,7 @@ def _apply_instance(
     if isinstance(instance.definition, Word):
         result = _apply_word_layer(b, frame, instance, given, span, creates)
     else:
-        result = _apply_layer(b, instance, given, span, creates)
+        result = _apply_layer(b, frame, instance, given, span, creates)
     instance.failed = result is UNKNOWN
     return result
 
@@ -226,8 +274,8 @@ def _apply_word_layer(
     if rest:
         names = tuple(operand.name for operand in word.operands)
         attribute = rest[0].name in {attribute.name for attribute in word.attributes}
-        way = f"`{rest[0].name}` is an attribute: it goes in the braces" if attribute else None
-        b.complain(TooManyArguments, rest[0].span, word.name, names, way)
+        way = moved_to_braces(instance, rest[0]) if attribute else None
+        b.complain(TooManyArguments, rest[0].place or rest[0].span, word.name, names, way)
         return UNKNOWN
     first = operands[0].value.type  # parameters are of the kind of what goes in
     float_type = first.dtype if first.is_float else "f32"
@@ -238,7 +286,7 @@ def _apply_word_layer(
 
 
 def _apply_layer(
-    b: Builder, instance: Instance, given: list[Given], span: Span, creates: bool
+    b: Builder, caller: Frame, instance: Instance, given: list[Given], span: Span, creates: bool
 ) -> Any:
     """Run the body of a layer from a file."""
     from netdsl.build.body import run  # bodies hold expressions, which apply layers
@@ -249,13 +297,13 @@ def _apply_layer(
     bound = bind(b, definition.name, names, given)
     if bound is None:
         return UNKNOWN
-    frame = Frame(definition.module, Labels(instance.path), creates)
+    frame = Frame(definition.module, Labels(instance.path), creates, instance=instance)
     frame.names.update(instance.attributes)
     place = len(b.layers)  # a layer is listed before what it is made of
     with b.inside(instance) as used:
         for operand in declaration.operands:
             argument = bound.get(operand.name.id)
-            if not match_operand(b, frame, definition.name, operand, argument, span):
+            if not match_operand(b, frame, definition.name, operand, argument, span, caller):
                 return UNKNOWN
         run(b, declaration.body, frame)
         results = frame.returned

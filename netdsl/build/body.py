@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from string import Formatter
 from typing import Any
 
+from netdsl.build.assertions import check_assertion
 from netdsl.build.builder import Builder
 from netdsl.build.construct import Label
 from netdsl.build.evaluate import condition, evaluate
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.labels import join
+from netdsl.build.states import declare_state, update
 from netdsl.build.types import tensor_type
 from netdsl.build.values import UNKNOWN, described, show, usable
-from netdsl.diagnostics.evaluation import AssertionFailed, NotYet, WrongCount, WrongKind
+from netdsl.build.ways import as_output
+from netdsl.diagnostics.evaluation import WrongCount, WrongKind
 from netdsl.diagnostics.names import UnlabelledLoop
 from netdsl.ir.dim import MOST_PARTS, TooComplex
 from netdsl.ir.graph import Initializer, Value
@@ -74,15 +76,24 @@ def _bind(b: Builder, node: ast.Bind, frame: Frame) -> None:
 
 
 def _labels(node: ast.Bind, frame: Frame) -> list[Label | None]:
-    """`name = L{…}` and `name = L{…}(…)` name the instance where `name` is first bound."""
+    """`name = L{…}` and `name = L{…}(…)` name the instance where `name` is first bound, and so do
+    `name = ema(…)` and `name = frozen(…)`."""
     if len(node.values) != len(node.names):
         return [None] * len(node.values)
     labels: list[Label | None] = []
     for name, expr in zip(node.names, node.values):
         made = expr.callee if isinstance(expr, ast.Call) else expr
+        is_made = isinstance(made, ast.Construct) or _gives_instance(made, expr, frame)
         first = name.id != "_" and not frame.is_bound(name.id)
-        labels.append(Label(name.id) if isinstance(made, ast.Construct) and first else None)
+        labels.append(Label(name.id) if is_made and first else None)
     return labels
+
+
+def _gives_instance(callee: ast.Expr, expr: ast.Expr, frame: Frame) -> bool:
+    """Whether `callee` in the call `expr` is `ema` or `frozen`."""
+    if callee is expr or not isinstance(callee, ast.Name):
+        return False
+    return callee.id in ("ema", "frozen") and frame.find(callee.id) is NOTHING
 
 
 def _spread(node: ast.Bind) -> tuple[ast.Expr, ...]:
@@ -98,15 +109,16 @@ def bind_name(b: Builder, frame: Frame, name: str, value: Any, expr: ast.Expr) -
     if not usable(value):
         b.complain(WrongKind, expr.span, described(value), "a value")
         value = UNKNOWN
-    frame.bind(name, value)
+    frame.bind(name, value, expr)
     if isinstance(value, Value):
-        b.named[join(frame.labels.path, name)] = value
+        path = join(frame.labels.path, name)
+        b.count_letters(path, expr.span)
+        b.named[path] = value
 
 
 def _return(b: Builder, node: ast.Return, frame: Frame) -> None:
     if frame.body.interface is not None:
-        b.complain(WrongKind, node.span, "`return`", "a statement of a model",
-                   "`output x` gives a result of the model")
+        b.complain(WrongKind, node.span, "`return`", "a statement of a model", as_output(node))
         return
     results = []
     for expr in node.values:
@@ -126,17 +138,24 @@ def _for(b: Builder, node: ast.For, frame: Frame) -> None:
         skip(node.body, frame)
         return
     b.count_turns(len(items), node.iterable.span)
-    if node.label is not None and frame.creates and frame.labels.loop != "unlabelled":
-        start = node.span.start
-        taken = frame.labels.use(node.label, replace(node.span, end=start + len(node.label)))
-        if taken is not None:
-            b.dispute(join(frame.labels.path, node.label), taken)
+    if node.label is not None:
+        _take_label(b, node, frame)
     for i, item in enumerate(items):
         turn = frame.turn(frame.labels.turn(node.label, i))
         _bind_turn(b, node, turn, i, item)
         run(b, node.body, turn)
         if frame.body.returned is not NOTHING:
             return
+
+
+def _take_label(b: Builder, node: ast.For | ast.If, frame: Frame) -> None:
+    """The label of a loop or branch is taken in its body, so that nothing else bears it."""
+    if not frame.creates or frame.labels.loop == "unlabelled":
+        return
+    place = replace(node.span, end=node.span.start + len(node.label))
+    taken = frame.labels.use(node.label, place)
+    if taken is not None:
+        b.dispute(join(frame.labels.path, node.label), taken)
 
 
 def _bind_turn(b: Builder, node: ast.For, turn: Frame, i: int, item: Any) -> None:
@@ -148,54 +167,30 @@ def _bind_turn(b: Builder, node: ast.For, turn: Frame, i: int, item: Any) -> Non
 
 
 def _if(b: Builder, node: ast.If, frame: Frame) -> None:
-    if node.label is not None:
-        b.complain(NotYet, node.span, "a label on `if`")
-    answer = condition(b, node.condition, frame)
+    answer = condition(b, node.condition, frame, node)
     if answer is UNKNOWN:
         skip((node,), frame)
-    elif answer:
-        run(b, node.body, frame)
-    elif node.otherwise is not None:
-        run(b, node.otherwise, frame)
-
-
-def _assert(b: Builder, node: ast.Assert, frame: Frame) -> None:
-    answer = condition(b, node.condition, frame)
-    if answer is False:
-        b.complain(AssertionFailed, node.span, filled(node.message.value, frame))
-
-
-def filled(message: str, frame: Frame) -> str:
-    """The message with {name} replaced by what plain names stand for; other braces stay."""
-    try:
-        parts = list(Formatter().parse(message))
-    except ValueError:
-        return message
-    text = ""
-    for literal, name, spec, conversion in parts:
-        text += literal
-        if name is None:
-            continue
-        value = frame.find(name) if name.isidentifier() else NOTHING
-        if value is NOTHING or spec or conversion:
-            text += "{" + name + (f"!{conversion}" if conversion else "")
-            text += (f":{spec}" if spec else "") + "}"
-        else:
-            text += show(value)
-    return text
+        return
+    outer, taken = frame.labels, node.body if answer else node.otherwise or ()
+    if node.label is not None:
+        _take_label(b, node, frame)
+        frame.labels = outer.branch(node.label)
+    run(b, taken, frame)
+    frame.labels = outer
 
 
 def _declared(b: Builder, node: ast.Declared, frame: Frame) -> None:
-    """`parameter name: type = init`: a free parameter of this layer or model."""
-    if node.role != "parameter":
-        b.complain(NotYet, node.span, f"`{node.role}`")
-        frame.bind(node.name.id, UNKNOWN)
-        return
-    type = tensor_type(b, node.type, frame, declares=False)
-    init = evaluate(b, node.value, frame)
-    value = UNKNOWN
-    if type is not None and init is not UNKNOWN:
-        value = _parameter(b, node, frame, type, init)
+    """`parameter name: type = init`: a free parameter of this layer or model; `state` alike."""
+    if node.role == "state":
+        value = declare_state(b, node, frame)
+    else:
+        type = tensor_type(b, node.type, frame, declares=False)
+        init = evaluate(b, node.value, frame)
+        value = UNKNOWN
+        if type is not None and init is not UNKNOWN:
+            value = _parameter(b, node, frame, type, init)
+    if isinstance(value, Value):
+        b.declared[value] = node, frame
     bind_name(b, frame, node.name.id, value, node.value)
 
 
@@ -226,10 +221,6 @@ def _parameter(b: Builder, node: ast.Declared, frame: Frame, type: TensorType, i
         return UNKNOWN
 
 
-def _update(b: Builder, node: ast.Update, frame: Frame) -> None:
-    b.complain(NotYet, node.span, "`update`")
-
-
 def _interface(b: Builder, node: ast.Input | ast.Result, frame: Frame) -> None:
     """`input`, `output`, `loss`, `metric`: a model's statements."""
     if frame.body.interface is None:
@@ -245,9 +236,9 @@ _RULES = {
     ast.Return: _return,
     ast.For: _for,
     ast.If: _if,
-    ast.Assert: _assert,
+    ast.Assert: check_assertion,
     ast.Declared: _declared,
-    ast.Update: _update,
+    ast.Update: update,
     ast.Input: _interface,
     ast.Result: _interface,
 }

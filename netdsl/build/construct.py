@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netdsl.build.builder import Builder
 from netdsl.build.frame import Frame
 from netdsl.build.labels import Labels
 from netdsl.build.values import UNKNOWN, Instance, LayerDefinition, described, show, usable
+from netdsl.build.ways import braced, of_argument, to_be_layer
 from netdsl.diagnostics.evaluation import (
     BadValue,
     MissingArgument,
@@ -18,20 +19,26 @@ from netdsl.diagnostics.evaluation import (
     WrongKind,
 )
 from netdsl.diagnostics.names import Recursive
+from netdsl.diagnostics.scopes import TensorInBraces
+from netdsl.diagnostics.words import PatternMalformed
+from netdsl.ir.graph import Value
+from netdsl.language import ast
 from netdsl.layers.arguments import BadArgument
-from netdsl.layers.words import REQUIRED, Word
+from netdsl.layers.patterns import BadPattern
+from netdsl.layers.words import REQUIRED, Word, WordAttribute
 from netdsl.source import Span
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
     """An argument as written, evaluated: `name` is None for one given by position. `span` is that
-    of the value, `place` that of the whole argument."""
+    of the value, `place` that of the whole argument, `expr` the value as written."""
 
     name: str | None
     value: Any
     span: Span
     place: Span | None = None
+    expr: ast.Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +52,11 @@ class Label:
 
 
 def bind(
-    b: Builder, of: str, names: tuple[str, ...], given: list[Given], taken: tuple[str, ...] = ()
+    b: Builder, of: str, names: tuple[str, ...], given: list[Given], taken: tuple[str, ...] = (),
+    any_name: bool = False,
 ) -> dict[str, Given] | None:
     """Arguments by name; None after reporting one that has no place. `taken` are names that come
-    before these and have their argument."""
+    before these and have their argument; `any_name`: others than `names` may be given too."""
     bound: dict[str, Given] = {}
     places = iter(names)
     sound = True
@@ -59,7 +67,7 @@ def bind(
             way = None if name is None else f"`{name}` is given already"
             b.complain(TooManyArguments, place, of, (*taken, *names), way)
             sound = False
-        elif name not in names:
+        elif name not in names and not any_name:
             b.complain(UnknownArgument, place, of, name, names)
             sound = False
         else:
@@ -78,7 +86,9 @@ def word_attributes(
     """Attributes converted by their kinds; None after reporting one that cannot be taken."""
     attributes: dict[str, Any] = {}
     sound = True
-    for attribute in word.attributes:
+    declared = {attribute.name for attribute in word.attributes}
+    others = tuple(WordAttribute(n, word.more) for n in bound if n not in declared)
+    for attribute in word.attributes + others:
         given = bound.get(attribute.name)
         if given is None:
             if attribute.default is REQUIRED:
@@ -92,11 +102,26 @@ def word_attributes(
             continue
         try:
             attributes[attribute.name] = attribute.kind(given.value)
+        except BadPattern as wrong:
+            b.complain(PatternMalformed, pattern_span(given.span, wrong), word.name, str(wrong),
+                       wrong.suggestion)
+            sound = False
         except BadArgument as reason:
             b.complain(BadValue, given.span, word.name, attribute.name, show(given.value),
-                       str(reason), attribute.kind.expected)
+                       str(reason), attribute.kind.expected,
+                       of_argument(word, attribute, bound, given.value))
             sound = False
     return attributes if sound else None
+
+
+def pattern_span(literal: Span, wrong: BadPattern) -> Span:
+    """The characters of a pattern that are to blame; the whole of it where it does not stand
+    there as it is read."""
+    text = literal.text
+    if len(text) < 2 or text[0] != '"' or "\\" in text:
+        return literal
+    start = literal.start + 1
+    return replace(literal, start=start + wrong.start, end=start + max(wrong.stop, 1))
 
 
 # ------------------------------------------------------------------ construction
@@ -116,20 +141,31 @@ def construct(
             return UNKNOWN
         return definition
     if not isinstance(definition, (Word, LayerDefinition)):
-        b.complain(WrongKind, span, described(definition), "a layer")
+        b.complain(WrongKind, span, described(definition), "a layer", to_be_layer(definition))
         return UNKNOWN
     if any(outer.definition is definition for outer in b.trail):
-        b.complain(Recursive, span, definition.name)
+        b.complain(Recursive, span, definition.name, is_layer=True)
+        return UNKNOWN
+    tensor = next((g for g in given if g.name is None and isinstance(g.value, Value)), None)
+    if tensor is not None:
+        others = written([g for g in given if g is not tensor])
+        made = f"{definition.name}{{{others}}}" if others else braced(definition)
+        b.complain(TensorInBraces, tensor.span, definition.name, str(tensor.value.type),
+                   f"{made}({tensor.span.text})")
         return UNKNOWN
     path, problem = frame.labels.claim(definition.name, label and label.text, span)
     if problem is not None and (frame.creates or frame.labels.loop == "none"):
         b.dispute(path, problem)
     if frame.labels.loop == "none":
         return UNKNOWN
-    attributes = _attributes(b, definition, given, span)
+    bound, attributes = _attributes(b, definition, given, span)
     if attributes is None:
         return UNKNOWN
-    instance = Instance(definition, attributes, path, span, frame.creates)
+    instance = Instance(definition, attributes, path, span, frame.creates, given=bound,
+                        frame=frame)
+    if frame.creates and b.foreseen.arrives(path):
+        b.instances[path].given, b.instances[path].frame = bound, frame
+        return b.instances[path]
     if frame.creates:
         b.instances[path] = instance
     return instance
@@ -137,24 +173,29 @@ def construct(
 
 def _attributes(
     b: Builder, definition: Word | LayerDefinition, given: list[Given], span: Span
-) -> dict[str, Any] | None:
+) -> tuple[dict[str, Given], dict[str, Any] | None]:
+    """The arguments by name and what they make of the attributes: None after reporting."""
     if isinstance(definition, Word):
         names = tuple(attribute.name for attribute in definition.attributes)
-        bound = bind(b, definition.name, names, given)
-        return None if bound is None else word_attributes(b, definition, bound, span)
-    declared = definition.declaration.attributes
-    return declared_attributes(b, definition.name, declared, definition.module, given, span)
+    else:
+        declared = definition.declaration.attributes
+        names = tuple(attribute.name.id for attribute in declared)
+    bound = bind(b, definition.name, names, given)
+    if bound is None:
+        return {}, None
+    if isinstance(definition, Word):
+        return bound, word_attributes(b, definition, bound, span)
+    module = definition.module
+    return bound, declared_attributes(b, definition.name, declared, module, bound, span)
 
 
-def declared_attributes(b: Builder, of: str, declared, module, given: list[Given], span: Span):
+def declared_attributes(
+    b: Builder, of: str, declared, module, bound: dict[str, Given], span: Span
+) -> dict[str, Any] | None:
     """The attributes of a layer or model: defaults may use those to their left, as overridden.
     None after reporting."""
     from netdsl.build.evaluate import evaluate
 
-    names = tuple(attribute.name.id for attribute in declared)
-    bound = bind(b, of, names, given)
-    if bound is None:
-        return None
     frame = Frame(module, Labels("", "none"), creates=False)
     for attribute in declared:
         argument = bound.get(attribute.name.id)

@@ -9,25 +9,29 @@ from netdsl.build import numbers
 from netdsl.build.apply import apply, compile_time, constant
 from netdsl.build.builder import Builder
 from netdsl.build.construct import Given, Label, construct
+from netdsl.build.copies import EMA, FROZEN, apply_to_instance
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.index import index
+from netdsl.build.refusals import sides_differ
+from netdsl.build.unknown import guards_block, unknown_name
 from netdsl.build.values import (
     UNKNOWN,
     Instance,
+    InstanceFunction,
     Module,
     Place,
     described,
 )
-from netdsl.diagnostics import Mark
+from netdsl.build.ways import of_choice, of_method
 from netdsl.diagnostics.evaluation import BadOperation, NotCompileTime, WrongKind
-from netdsl.diagnostics.names import NoMember, NotApplied, UnknownName
+from netdsl.diagnostics.names import NoMember
 from netdsl.diagnostics.shapes import SidesDiffer
 from netdsl.ir.graph import Value
 from netdsl.ir.op import ShapeError
 from netdsl.ir.tensor import NUMPY_DTYPES
 from netdsl.language import ast
 from netdsl.layers import WORDS
-from netdsl.layers.arguments import DType
+from netdsl.layers.arguments import DType, Hole
 from netdsl.layers.initializers import INITIALIZERS
 from netdsl.ops import elementwise
 from netdsl.source import Span
@@ -36,13 +40,14 @@ BUILT_IN: dict[str, Any] = {
     **INITIALIZERS,
     **WORDS,
     **{name: DType(name) for name in NUMPY_DTYPES if name != "u64"},
+    "ema": EMA, "frozen": FROZEN,
     "true": True, "false": False, "none": None,
 }
 TENSOR_OPERATORS = {
     "+": elementwise.add, "-": elementwise.subtract, "*": elementwise.multiply,
     "/": elementwise.divide, "**": elementwise.power, "==": elementwise.equal,
     "<": elementwise.less, "<=": elementwise.less_equal, ">": elementwise.greater,
-    ">=": elementwise.greater_equal,
+    ">=": elementwise.greater_equal, "//": elementwise.floor_divide, "%": elementwise.remainder,
 }
 
 
@@ -80,7 +85,7 @@ def _name(b, node: ast.Name, frame, label):
     if node.id in numbers.FUNCTIONS:
         return _CompileTime(node.id)
     known = (*frame.visible(), *BUILT_IN, *numbers.FUNCTIONS)
-    b.complain(UnknownName, node.span, node.id, known)
+    b.add(unknown_name(frame.module, node, known))
     frame.body.names[node.id] = UNKNOWN  # one message for a name, not one for each use
     return UNKNOWN
 
@@ -95,7 +100,10 @@ def _misplaced(b, node, frame, label):
 
 
 def _list(b, node: ast.ListOf, frame, label):
-    items = [evaluate(b, item, frame) for item in node.items]
+    items = [
+        Hole(item.span) if isinstance(item, ast.Hole) else evaluate(b, item, frame)
+        for item in node.items
+    ]
     return UNKNOWN if any(item is UNKNOWN for item in items) else items
 
 
@@ -119,7 +127,9 @@ def _prefix(b, node: ast.Prefix, frame, label):
             b.complain(BadOperation, node.span, node.operator, error.message)
             return UNKNOWN
     if node.operator == "not":
-        return not value if isinstance(value, bool) else _not_a_condition(b, node.operand, value)
+        if isinstance(value, bool):
+            return not value
+        return _not_a_condition(b, node.operand, value, frame)
     return operate(b, "-", 0, value, node.span, node.span, node.operand.span, frame)
 
 
@@ -143,7 +153,7 @@ def _logic(b, node: ast.Chain, frame):
         if value is UNKNOWN:
             return UNKNOWN
         if not isinstance(value, bool):
-            return _not_a_condition(b, operand, value)
+            return _not_a_condition(b, operand, value, frame)
         if value is ends_at:
             return value
     return not ends_at
@@ -173,6 +183,7 @@ def operate(
         return _tensors(b, operator, left, right, span, left_span, right_span, frame)
     try:
         if operator in ("==", "!=", "<", "<=", ">", ">="):
+            b.asks("a condition", frame.labels.path, span, for_all=True)
             answer = numbers.compare(operator, left, right)
             if answer is None:
                 b.complain(NotCompileTime, span, f"`{span.text}`", False)
@@ -201,11 +212,12 @@ def _tensors(b, operator, left, right, span, left_span, right_span, frame):
     if op is None:
         b.complain(BadOperation, span, operator, "it is for compile-time numbers only")
         return UNKNOWN
+    b.asks(f"`{operator}`", frame.labels.path, span)
     try:
         result = b.emit(op, tuple(operands), {}, frame.labels.path, span)
     except ShapeError as error:
-        marks = (Mark(left_span, str(operands[0].type)), Mark(right_span, str(operands[1].type)))
-        b.complain(SidesDiffer, span, operator, *marks, error.message, error.suggestion)
+        b.explain(SidesDiffer, span, sides_differ, frame, operator, tuple(operands),
+                  (left_span, right_span), error)
         return UNKNOWN
     if not negated:
         return result
@@ -227,23 +239,29 @@ def _range(b, node: ast.Range, frame, label):
 
 
 def _choose(b, node: ast.Choose, frame, label):
-    answer = condition(b, node.condition, frame)
+    answer = condition(b, node.condition, frame, node)
     if answer is UNKNOWN:
         return UNKNOWN
     return evaluate(b, node.then if answer else node.otherwise, frame, label)
 
 
-def condition(b: Builder, node: ast.Expr, frame: Frame) -> Any:
-    """A compile-time condition: True, False, or UNKNOWN after reporting."""
+def condition(
+    b: Builder, node: ast.Expr, frame: Frame, choice: ast.Choose | ast.If | None = None
+) -> Any:
+    """A compile-time condition, of `choice` where it is one's: True, False, or UNKNOWN after
+    reporting."""
     value = evaluate(b, node, frame)
     if value is UNKNOWN or isinstance(value, bool):
         return value
-    return _not_a_condition(b, node, value)
+    return _not_a_condition(b, node, value, frame, choice)
 
 
-def _not_a_condition(b, node: ast.Expr, value: Any):
+def _not_a_condition(
+    b, node: ast.Expr, value: Any, frame: Frame, choice: ast.Choose | ast.If | None = None
+):
     if isinstance(value, Value):
-        b.complain(NotCompileTime, node.span, f"`{node.span.text}` is a tensor: it", True)
+        way = None if choice is None else of_choice(choice, frame.is_bound)
+        b.complain(NotCompileTime, node.span, f"`{node.span.text}` is a tensor: it", True, way)
     else:
         b.complain(WrongKind, node.span, described(value), "true or false")
     return UNKNOWN
@@ -252,17 +270,23 @@ def _not_a_condition(b, node: ast.Expr, value: Any):
 # ------------------------------------------------------------------ application
 
 
-def _arguments(b, arguments: tuple[ast.Argument, ...], frame) -> list[Given]:
+def _arguments(b, arguments: tuple[ast.Argument, ...], frame, label=None) -> list[Given]:
     return [
-        Given(a.name, evaluate(b, a.value, frame), a.value.span, a.span) for a in arguments
+        Given(a.name, evaluate(b, a.value, frame, label), a.value.span, a.span, a.value)
+        for a in arguments
     ]
 
 
 def _call(b, node: ast.Call, frame, label, first: Given | None = None):
-    callee = evaluate(b, node.callee, frame, label)
-    given = _arguments(b, node.arguments, frame)
+    if isinstance(node.callee, ast.Member):
+        callee = _member(b, node.callee, frame, label, node)
+    else:
+        callee = evaluate(b, node.callee, frame, label)
+    given = _arguments(b, node.arguments, frame, label if callee is FROZEN else None)
     if first is not None:
         given.insert(0, first)
+    if isinstance(callee, InstanceFunction):
+        return apply_to_instance(b, frame, callee, given, label, node.span)
     if isinstance(callee, _CompileTime):
         return compile_time(b, str(callee), given, node.span)
     return apply(b, frame, callee, given, label, node.span)
@@ -281,12 +305,17 @@ def _labelled(b, node: ast.Labelled, frame, label):
 def _pipeline(b, node: ast.Pipeline, frame, label):
     value, so_far = evaluate(b, node.head, frame), node.head.span
     for stage in node.stages:
+        if guards_block(stage):  # told when the file was read
+            value = UNKNOWN
+            continue
         if stage.condition is not None:
             answer = condition(b, stage.condition, frame)
             if answer is UNKNOWN:
                 value = UNKNOWN
                 continue
             if not answer:
+                if isinstance(value, Value):
+                    b.skipped.setdefault(value, []).append((stage, frame))
                 continue
         name = None if stage.label is None else Label(stage.label)
         first = Given(None, value, so_far)
@@ -322,7 +351,8 @@ def _index(b, node: ast.Index, frame, label):
     return index(b, frame, target, items, node.span)
 
 
-def _member(b, node: ast.Member, frame, label):
+def _member(b, node: ast.Member, frame, label, call: ast.Call | None = None):
+    """`call` is the call that the member is applied in."""
     target = evaluate(b, node.target, frame)
     if target is UNKNOWN:
         return UNKNOWN
@@ -333,13 +363,16 @@ def _member(b, node: ast.Member, frame, label):
         return UNKNOWN
     if isinstance(target, (Instance, Place)):
         return _below(b, node, target)
-    b.complain(NoMember, node.span, described(target), node.name, ())
+    b.complain(NoMember, node.span, described(target), node.name, (), of_method(node, call))
     return UNKNOWN
 
 
 def _below(b, node: ast.Member, target: Instance | Place):
     """What lies at a label path: a tensor, an instance, or a place between."""
     path = f"{target.path}.{node.name}"
+    foreseen = b.foreseen.reach(b, path)
+    if foreseen is not None:
+        return foreseen
     if path in b.variables:
         return b.current.get(path, b.variables[path].value)
     if path in b.instances:
@@ -349,7 +382,7 @@ def _below(b, node: ast.Member, target: Instance | Place):
     if any(name.startswith(f"{path}.") for name in below):
         return Place(path)
     if isinstance(target, Instance) and not target.uses:
-        b.complain(NotApplied, node.span, described(target), target.span)
+        b.foreseen.missed[path] = node.span, target
         return UNKNOWN
     depth = target.path.count(".") + 1
     known = dict.fromkeys(name.split(".")[depth] for name in below)

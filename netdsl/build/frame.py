@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netdsl.build.labels import Labels
-from netdsl.build.values import Module
+from netdsl.build.values import Instance, Module
+from netdsl.language import ast
 
 NOTHING = object()
 
@@ -16,7 +17,9 @@ class Frame:
     """One body under evaluation, or one turn of a loop inside it (then `outer` is set).
 
     `creates`: new parameters may be made here; `returned` is what `return` gave, NOTHING before;
-    `interface` collects inputs and results where the body is a model's.
+    `interface` collects inputs and results where the body is a model's. For explanations there
+    are the `instance` whose body it is, its `operands` by their tensors, and what the names were
+    `bound` to, as written.
     """
 
     module: Module
@@ -26,6 +29,9 @@ class Frame:
     names: dict[str, Any] = field(default_factory=dict)
     returned: Any = NOTHING
     interface: Any = None
+    instance: Instance | None = None
+    operands: dict[Any, ast.Operand] = field(default_factory=dict)
+    bound: dict[str, ast.Expr] = field(default_factory=dict)
 
     def turn(self, labels: Labels) -> Frame:
         """The scope of one turn of a loop in this one."""
@@ -48,14 +54,22 @@ class Frame:
             frame = frame.outer
         return self.module.names.get(name, NOTHING)
 
+    def expression(self, name: str) -> ast.Expr | None:
+        """What the body bound the name to, as written; None for what comes from elsewhere."""
+        holder = self._holder(name)
+        return None if holder is None else holder.bound.get(name)
+
     def is_bound(self, name: str) -> bool:
         """Whether the body itself binds the name, in this turn or around it."""
         return self._holder(name) is not None
 
-    def bind(self, name: str, value: Any) -> None:
-        """Rebinds the name where it is bound; a first binding belongs to this turn or body."""
-        holder = self._holder(name)
-        (holder or self).names[name] = value
+    def bind(self, name: str, value: Any, expr: ast.Expr | None = None) -> None:
+        """Rebinds the name where it is bound; a first binding belongs to this turn or body.
+        `expr` is what was written."""
+        holder = self._holder(name) or self
+        holder.names[name] = value
+        if expr is not None:
+            holder.bound[name] = expr
 
     def visible(self) -> tuple[str, ...]:
         """Every name that would be found, for suggestions."""

@@ -6,9 +6,11 @@ from typing import Any
 
 from netdsl.build.builder import Builder
 from netdsl.build.frame import NOTHING, Frame
+from netdsl.build.refusals import index_outside
 from netdsl.build.values import UNKNOWN, described
 from netdsl.diagnostics.evaluation import BadIndex
-from netdsl.ir.dim import Expr, at_most
+from netdsl.ir.assumptions import known
+from netdsl.ir.dim import Expr
 from netdsl.ir.graph import Value
 from netdsl.ir.op import ShapeError
 from netdsl.ops.layout import reshape, slice_
@@ -35,7 +37,10 @@ def index(b: Builder, frame: Frame, target: Any, items: list[Any], span: Span) -
     if _is_whole(item) and 0 <= item < len(target):
         return target[item]
     shown = item if _is_whole(item) else described(item)
-    b.complain(BadIndex, span, f"a list of {len(target)} has no element {shown}")
+    way = None
+    if _is_whole(item) and -len(target) <= item < 0:
+        way = f"`{span.text.partition('[')[0]}[{len(target) + item}]`: counted from 0"
+    b.complain(BadIndex, span, f"a list of {len(target)} has no element {shown}", way=way)
     return UNKNOWN
 
 
@@ -58,10 +63,12 @@ def _tensor(b: Builder, frame: Frame, x: Value, items: list[Any], span: Span) ->
                 b.complain(BadIndex, span, f"axis {axis} takes `_`, a whole number or a range")
                 return UNKNOWN
             if isinstance(start, int) and start < 0:
-                b.complain(BadIndex, span, f"axis {axis}: an index is counted from 0")
+                b.complain(BadIndex, span, f"axis {axis}: an index is counted from 0",
+                           way=f"`{x.shape[axis] + start}`")
                 return UNKNOWN
-            if not isinstance(item, tuple) and at_most(stop, x.shape[axis]) is False:
-                b.complain(BadIndex, span, f"axis {axis} of {x.type} has no element {item}")
+            if not isinstance(item, tuple) and known(stop, "<=", x.shape[axis]) is False:
+                b.explain(BadIndex, span, index_outside, frame, x, axis,
+                          f"axis {axis} of {x.type} has no element {item}")
                 return UNKNOWN
             if (start, stop) != (0, x.shape[axis]):
                 part = {"axis": axis, "start": start, "stop": stop}
@@ -70,7 +77,10 @@ def _tensor(b: Builder, frame: Frame, x: Value, items: list[Any], span: Span) ->
             shape = tuple(dim for i, dim in enumerate(x.shape) if i not in dropped)
             x = b.emit(reshape, (x,), {"shape": shape}, path, span)
     except ShapeError as error:
-        b.complain(BadIndex, span, error.message)
+        if known(stop, "<=", x.shape[axis]) is False:
+            b.explain(BadIndex, span, index_outside, frame, x, axis, error.message)
+        else:
+            b.complain(BadIndex, span, error.message)
         return UNKNOWN
     return x
 

@@ -72,3 +72,9 @@ class Labels:
         inner = Labels(self.path, self.loop if self.loop == "none" else "unlabelled")
         inner._counts = self._counts
         return inner
+
+    def branch(self, label: str) -> Labels:
+        """The labels in the branch of a labelled `if` in here."""
+        if self.loop in ("unlabelled", "none"):
+            return self
+        return Labels(join(self.path, label), "labelled")

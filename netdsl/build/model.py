@@ -6,15 +6,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netdsl.build.body import bind_name, run
-from netdsl.build.builder import Builder, deep_stack
+from netdsl.build.builder import Builder, deep_stack, uncollected
 from netdsl.build.construct import Given, bind, declared_attributes
+from netdsl.build.copies import link_copies
 from netdsl.build.evaluate import evaluate
+from netdsl.build.foresight import Foresight
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.labels import Labels
+from netdsl.build.states import warn_of_constants
 from netdsl.build.types import tensor_type
 from netdsl.build.values import UNKNOWN, ModelDefinition, Module, described
+from netdsl.build.ways import of_mean
 from netdsl.diagnostics import Refused, Report
-from netdsl.diagnostics.evaluation import NotYet, WrongKind
+from netdsl.diagnostics.evaluation import WrongKind
 from netdsl.diagnostics.names import (
     DeadParameters,
     NeverApplied,
@@ -25,8 +29,9 @@ from netdsl.diagnostics.names import (
     UnusedInput,
 )
 from netdsl.diagnostics.shapes import LossNotScalar, RandomInference
+from netdsl.ir.assumptions import collecting
 from netdsl.ir.graph import Graph, Value, Variable
-from netdsl.ir.tensor import INTEGERS
+from netdsl.ir.tensor import INTEGERS, TensorType
 from netdsl.language import ast
 from netdsl.language.parser import parse_expression
 from netdsl.rewrite.phases import infer
@@ -34,6 +39,7 @@ from netdsl.rewrite.rebuild import needed
 from netdsl.source import Source, Span
 
 MOST_PRESETS = 100  # on each other
+MOST_INPUTS = 1000  # of one list
 
 
 @dataclass(eq=False)
@@ -60,27 +66,21 @@ class Interface:
     def _input(self, b: Builder, node: ast.Input, frame: Frame) -> None:
         name = node.name.id
         type = tensor_type(b, node.type, frame, declares=True)
-        if node.count is not None:
-            b.complain(NotYet, node.span, "a list of inputs")
-            type = None
-        if type is None:
+        names = (name,) if node.count is None else _listed_inputs(b, node, frame)
+        if type is None or names is None:
             frame.bind(name, UNKNOWN)
             self.failed = True
             return
         b.check_size(type, node.span)
-        value = Value(type, name=name)
-        self.inputs[name] = value
-        frame.bind(name, value)
-        b.named[name] = value
-        if node.range is not None:
-            limits = evaluate(b, node.range, frame)
-            if type.dtype not in INTEGERS:
-                b.complain(WrongKind, node.range.span, f"a range of {type.dtype}",
-                           "an integer input", "`i64[B] in 0..10`")
-            elif isinstance(limits, range):
-                b.ranges[value] = (limits.start, limits.stop)
-            elif limits is not UNKNOWN:
-                b.complain(WrongKind, node.range.span, described(limits), "a range such as 0..10")
+        limits = None if node.range is None else _range_of(b, node, type, frame)
+        values = [Value(type, name=each) for each in names]
+        b.declared.update((value, (node, frame)) for value in values)
+        for each, value in zip(names, values):
+            self.inputs[each] = b.named[each] = value
+            self.places["input", each] = node.name.span
+            if limits is not None:
+                b.ranges[value] = limits
+        frame.bind(name, values[0] if node.count is None else values)
 
     def _result(self, b: Builder, node: ast.Result, frame: Frame) -> None:
         name = node.name.id
@@ -98,7 +98,7 @@ class Interface:
             return
         if node.role != "output" and value.shape:
             b.complain(LossNotScalar, node.value.span, node.role, name, str(value.type),
-                       value.type.is_float)
+                       of_mean(node.value.span, value.type.is_float))
             return
         if node.role == "loss" and not value.type.is_float:
             b.complain(WrongKind, node.value.span, described(value), "a float tensor",
@@ -108,6 +108,34 @@ class Interface:
         into[name] = value
 
 
+def _listed_inputs(b: Builder, node: ast.Input, frame: Frame) -> tuple[str, ...] | None:
+    """The names `crop.0`, `crop.1`, … of `input crop[n]`; None after reporting."""
+    count = evaluate(b, node.count, frame)
+    if count is UNKNOWN:
+        return None
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_INPUTS:
+        b.complain(WrongKind, node.count.span, described(count),
+                   f"a whole number from 1 to {MOST_INPUTS:,}")
+        return None
+    return tuple(f"{node.name.id}.{i}" for i in range(count))
+
+
+def _range_of(
+    b: Builder, node: ast.Input, type: TensorType, frame: Frame
+) -> tuple[int, int] | None:
+    """The range of an integer input: low, high without the end; None after reporting."""
+    limits = evaluate(b, node.range, frame)
+    if type.dtype not in INTEGERS:
+        b.complain(WrongKind, node.range.span, f"a range of {type.dtype}", "an integer input",
+                   "`i64[B] in 0..10`")
+    elif isinstance(limits, range):
+        return limits.start, limits.stop
+    elif limits is not UNKNOWN:
+        b.complain(WrongKind, node.range.span, described(limits), "a range such as 0..10")
+    return None
+
+
+@uncollected()
 def build_model(
     definition: ModelDefinition, report: Report, overrides: dict[str, str] | None = None
 ) -> Graph | None:
@@ -115,20 +143,38 @@ def build_model(
 
     `overrides` gives attributes as text, as `-D name=value` does. Raises Refused at a bound.
     """
-    b = Builder(definition.name, report)
+    told, work = len(report.problems), definition.module.work
+    b = Builder(definition.name, report, work)
+    graph = _built(b, definition, overrides or {})
+    if not b.foreseen.missed_any(b.instances, b.variables):
+        return graph
+    report.forget(told)
+    foreseen = Foresight(b.instances, b.variables)
+    again = Builder(definition.name, report, work, foreseen)
+    return _built(again, definition, overrides or {})
+
+
+def _built(
+    b: Builder, definition: ModelDefinition, overrides: dict[str, str]
+) -> Graph | None:
+    """One pass over the model; None after reporting."""
+    b.work.begin(definition.span)
     root = lineage(definition)[-1]
-    with deep_stack():
-        attributes = _attributes(b, definition, root, overrides or {})
+    with deep_stack(), collecting(b.assumptions):
+        attributes = _attributes(b, definition, root, overrides)
         if attributes is None:
             return None
         interface = Interface()
         frame = Frame(root.module, Labels(""), interface=interface, names=attributes)
         run(b, root.declaration.body, frame)
+    b.foreseen.tell_missed(b)
+    copies = link_copies(b)
     graph = Graph(
         name=definition.name, nodes=tuple(b.emitter.nodes), inputs=interface.inputs,
         variables=b.variables, outputs=interface.outputs, losses=interface.losses,
-        metrics=interface.metrics, updates=b.updates, names=b.named, key=b.key,
+        metrics=interface.metrics, updates=b.updates, copies=copies, names=b.named, key=b.key,
         layers=tuple(b.layers), ranges=b.ranges_of(interface.inputs),
+        assumptions=b.assumptions.listed(),
     )
     if not b.errors and not interface.failed:
         _examine(b, graph, interface, definition)
@@ -184,9 +230,8 @@ def _attributes(
         chosen = None if chosen is None or bound is None else {**bound, **chosen}
     if chosen is None:
         return None
-    final = [Given(name, argument.value, argument.span) for name, argument in chosen.items()]
     return declared_attributes(
-        b, definition.name, root.declaration.attributes, root.module, final,
+        b, definition.name, root.declaration.attributes, root.module, chosen,
         definition.declaration.name.span,
     )
 
@@ -232,6 +277,10 @@ def _examine(
         if value not in live:
             b.complain(UnusedInput, interface.places["input", name], name)
     _dead_parameters(b, graph)
+    if b.by_position:
+        first, *more = {each.span: each for each in b.by_position}.values()
+        b.add(replace(first, more=tuple(more)))
+    warn_of_constants(b)
     draws = graph.key is not None and infer(graph).key is not None
     for name in graph.outputs if draws else ():
         if infer(replace(graph, outputs={name: graph.outputs[name]})).key is not None:

@@ -10,7 +10,8 @@ from fractions import Fraction
 from typing import Any
 
 from netdsl.build.values import Ratio, described
-from netdsl.ir.dim import Dim, Expr, at_most, bounds, ceil_div, equal, floor_div
+from netdsl.ir.assumptions import known
+from netdsl.ir.dim import Dim, Expr, bounds, ceil_div, floor_div
 from netdsl.layers.arguments import is_number
 
 MOST_BITS = 4096  # of an exact number: beyond it nothing is a size, and 9 ** 9 ** 9 never ends
@@ -135,7 +136,8 @@ def _quotient(x: Any) -> tuple[Dim, Dim]:
 
 
 def compare(operator: str, a: Any, b: Any) -> bool | None:
-    """Whether a operator b; None when it depends on free dimensions. Raises Unworkable."""
+    """Whether a operator b; None when it depends on free dimensions of which too little is known.
+    Raises Unworkable."""
     if operator in ("==", "!="):
         same = _same(a, b)
         return same if operator == "==" or same is None else not same
@@ -144,21 +146,26 @@ def compare(operator: str, a: Any, b: Any) -> bool | None:
             raise Unworkable(f"{described(side)} has no order")
     if is_number(a) and is_number(b):
         return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator]
+    sides = open_sides(a, b)
+    return None if sides is None else known(sides[0], operator, sides[1])
+
+
+def open_sides(a: Any, b: Any) -> tuple[Dim, Dim] | None:
+    """Two sizes, at least one of them free, brought to one denominator of at least 1; None for
+    others."""
+    if not is_size(a) or not is_size(b) or (is_number(a) and is_number(b)):
+        return None
     (a, a_of), (b, b_of) = _quotient(a), _quotient(b)
     if bounds(a_of)[0] <= 0 or bounds(b_of)[0] <= 0:
         return None
-    left, right = a * b_of, b * a_of
-    if operator in ("<=", ">="):
-        return at_most(left, right) if operator == "<=" else at_most(right, left)
-    reverse = at_most(right, left) if operator == "<" else at_most(left, right)
-    return None if reverse is None else not reverse
+    return a * b_of, b * a_of
 
 
 def _same(a: Any, b: Any) -> bool | None:
     """Whether two compile-time values are equal. Values of two kinds never are."""
     if is_size(a) and is_size(b):
         (a, a_of), (b, b_of) = _quotient(a), _quotient(b)
-        return equal(a * b_of, b * a_of)
+        return known(a * b_of, "==", b * a_of)
     if type(a) is not type(b):
         return False
     if isinstance(a, (list, tuple)):
@@ -248,6 +255,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "log": real(math.log),
     "exp": real(math.exp),
     "abs": absolute,
+}
+PAGES = {  # those that no tensor function of the same name explains
+    "len": "len(xs)\n\nHow many items a list, tuple or range has: len([3, 4, 6]) is 3.",
+    "reverse": "reverse(xs)\n\nThe items of a list or range, last first.",
+    "floor": "floor(x)\n\nThe largest whole number that is at most x; of sizes too: floor(H / 2).",
+    "ceil": "ceil(x)\n\nThe smallest whole number that is at least x; of sizes too: ceil(H / 2).",
 }
 
 

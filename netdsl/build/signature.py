@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from netdsl.build.builder import Builder
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.numbers import is_size
+from netdsl.build.refusals import operand_mismatch, result_mismatch
+from netdsl.build.trials import apart
 from netdsl.build.values import UNKNOWN, described, show
+from netdsl.diagnostics import Mark
 from netdsl.diagnostics.evaluation import MissingArgument, WrongKind
 from netdsl.diagnostics.names import NearName
 from netdsl.diagnostics.shapes import HoleFound, OperandMismatch, ResultMismatch, UnknownDType
 from netdsl.diagnostics.suggest import did_you_mean, nearest
-from netdsl.ir.dim import Expr, equal
+from netdsl.ir.assumptions import agree
+from netdsl.ir.dim import Dim, Expr
 from netdsl.ir.graph import Value
 from netdsl.ir.tensor import NUMPY_DTYPES
 from netdsl.language import ast
@@ -21,10 +27,23 @@ from netdsl.source import Span
 DTYPES = tuple(name for name in NUMPY_DTYPES if name != "u64")
 
 
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Why a tensor does not have the declared type. Where it is one size: its axis, what is
+    declared of it, and what that comes to."""
+
+    reason: str
+    axis: int | None = None
+    dim: ast.Expr | None = None
+    wanted: Any = None
+
+
 def match_operand(
-    b: Builder, frame: Frame, layer: str, operand: ast.Operand, given: Any, span: Span
+    b: Builder, frame: Frame, layer: str, operand: ast.Operand, given: Any, span: Span,
+    caller: Frame,
 ) -> bool:
-    """Bind an operand of a layer and the sizes its type names; False after reporting."""
+    """Bind an operand of a layer and the sizes its type names; False after reporting. `caller`
+    is the body that applies the layer."""
     from netdsl.build.evaluate import evaluate
 
     name = operand.name.id
@@ -36,14 +55,18 @@ def match_operand(
         return frame.names[name] is not UNKNOWN
     value = given.value
     frame.names[name] = value
+    if isinstance(value, Value):
+        frame.operands.setdefault(value, operand)
     if operand.type is None or (value is None and operand.default is not None):
         return True
     if not isinstance(value, Value):
         b.complain(WrongKind, given.span, described(value), "a tensor")
         return False
-    reason = mismatch(b, frame, operand.type, value)
-    if reason is not None:
-        b.complain(OperandMismatch, given.span, operand.type.span, name, str(value.type), reason)
+    b.asks(f"`{name}` of {layer}", frame.labels.path, given.span, for_all=True)
+    found = mismatch(b, frame, operand.type, value)
+    if found is not None:
+        b.explain(OperandMismatch, given.span, operand_mismatch, frame, caller, operand, given,
+                  span, found, partial(_matches, b, frame, operand.type))
         return False
     return True
 
@@ -63,8 +86,8 @@ def match_results(
         return True
     if len(results) != len(declaration.results):
         b.complain(
-            ResultMismatch, results[0].span, declaration.results[0].span, layer,
-            count_of(len(results), "value"),
+            ResultMismatch, results[0].span, Mark(declaration.results[0].span, "declared here"),
+            layer, count_of(len(results), "value"),
             f"{count_of(len(declaration.results), 'result')} declared",
         )
         return False
@@ -72,40 +95,49 @@ def match_results(
         if not isinstance(result.value, Value):
             b.complain(WrongKind, result.span, described(result.value), "a tensor")
             return False
-        reason = mismatch(b, frame, declared, result.value)
-        if reason is not None:
-            b.complain(ResultMismatch, result.span, declared.span, layer,
-                       str(result.value.type), reason)
+        b.asks(f"the result of {layer}", frame.labels.path, declared.span, for_all=True)
+        found = mismatch(b, frame, declared, result.value)
+        if found is not None:
+            b.explain(ResultMismatch, result.span, result_mismatch, frame, layer, declared, result,
+                      found, partial(_matches, b, frame, declared))
             return False
     return True
 
 
+def _matches(b: Builder, frame: Frame, declared: ast.TypeOf, value: Value) -> bool:
+    """Whether a tensor would have the declared type, asked without a trace."""
+    beside = Frame(frame.module, frame.labels, names=dict(frame.names))
+    return mismatch(apart(b), beside, declared, value) is None
+
+
 def mismatch(
     b: Builder, frame: Frame, declared: ast.TypeOf, value: Value
-) -> str | None:
+) -> Mismatch | None:
     """Why a tensor does not have the declared type, or None when it has it. A name that stands
     for nothing yet takes the size it meets."""
     if declared.dtype is not None and check_dtype(b, declared):
         if value.dtype != declared.dtype:
-            return f"the dtype is {value.dtype}, not {declared.dtype}"
+            return Mismatch(f"the dtype is {value.dtype}, not {declared.dtype}")
     dims, axes = list(declared.dims), list(enumerate(value.shape))
     rest = next((i for i, dim in enumerate(dims) if isinstance(dim, ast.Rest)), None)
     if rest is not None:
         behind = len(dims) - rest - 1
         if len(axes) < len(dims) - 1:
-            return f"the rank is {len(axes)}, at least {len(dims) - 1} is declared"
+            return Mismatch(f"the rank is {len(axes)}, at least {len(dims) - 1} is declared")
         del axes[rest : len(axes) - behind]
         del dims[rest]
     if len(dims) != len(axes):
-        return f"the rank is {len(axes)}, {len(dims)} is declared"
+        return Mismatch(f"the rank is {len(axes)}, {len(dims)} is declared")
     for dim, (axis, size) in zip(dims, axes):
-        reason = _axis_mismatch(b, frame, axis, dim, size)
-        if reason is not None:
-            return reason
+        found = _axis_mismatch(b, frame, axis, dim, size)
+        if found is not None:
+            return found
     return None
 
 
-def _axis_mismatch(b: Builder, frame: Frame, axis: int, dim: Any, size: Any):
+def _axis_mismatch(
+    b: Builder, frame: Frame, axis: int, dim: ast.Expr, size: Dim
+) -> Mismatch | None:
     from netdsl.build.evaluate import evaluate
 
     if isinstance(dim, ast.Name):
@@ -121,10 +153,10 @@ def _axis_mismatch(b: Builder, frame: Frame, axis: int, dim: Any, size: Any):
     wanted = evaluate(b, dim, frame)
     if wanted is UNKNOWN:
         return None
-    if not isinstance(wanted, (int, Expr)) or equal(wanted, size) is not True:
+    if not isinstance(wanted, (int, Expr)) or not agree(wanted, size):
         text, found = dim.span.text, show(wanted)
         shown = found if text == found else f"{text} = {found}"
-        return f"axis {axis} is {size}, but {shown} is declared"
+        return Mismatch(f"axis {axis} is {size}, but {shown} is declared", axis, dim, wanted)
     return None
 
 

@@ -5,173 +5,238 @@ Sources, transforms, schedules and optimisers are not looked up here: the rooms 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 
 from netdsl.build.builder import MOST_PROBLEMS
 from netdsl.build.model import lineage
-from netdsl.build.settings import Settings, described_setting
+from netdsl.build.overrides import Overrides, Vocabulary
+from netdsl.build.settings import Settings, described_setting, shown_setting
 from netdsl.build.values import UNKNOWN, ModelDefinition, Module
-from netdsl.diagnostics import Report
-from netdsl.diagnostics.evaluation import UnknownArgument, WrongKind
+from netdsl.diagnostics import Refused, Report
+from netdsl.diagnostics.evaluation import TooMuch, WrongKind
 from netdsl.diagnostics.names import Redeclared, UnknownModel
-from netdsl.ir.program import Feed, Minimize, Recipe, Setting, Step, TrainProgram
+from netdsl.diagnostics.program import MinimizeBesideSteps, ProgramTwice, WrongSetting
+from netdsl.ir.program import (
+    Feed,
+    Minimize,
+    Pattern,
+    Recipe,
+    Reference,
+    Setting,
+    Step,
+    TrainProgram,
+)
 from netdsl.language import ast
-from netdsl.language.parser import parse_expression
-from netdsl.source import Source, Span
+from netdsl.source import Span
 
 BATCH, EPOCHS = 32, 1  # where a program does not say
+MOST_PROGRAMS, MOST_STEPS = 100, 100  # of a file, of a program: each is checked against its model
+WHOLE = "a whole number of at least 1"
 
 
-def program_of(
-    module: Module, model: ModelDefinition, report: Report,
-    overrides: Mapping[str, str] | None = None,
-) -> TrainProgram | None:
-    """The training program of a model: its own, else that of the model it is a preset of, else
-    one for another preset of the same model. None when there is none or `report` got errors.
-
-    `overrides` holds `--set` entries: settings, `let`s of the program, optimiser arguments.
+def programs_of(
+    module: Module, model: ModelDefinition, declarations: list[ast.TrainDeclaration],
+    report: Report, overrides: Mapping[str, str] | None = None,
+    vocabulary: Vocabulary | None = None, chosen: str | None = None,
+) -> tuple[TrainProgram | None, ...]:
+    """The training programs that some declarations of a file mean for a model. The one called
+    `chosen`, or the last, takes the `overrides` (`--set` entries: settings, `let`s, optimiser
+    arguments) and comes last. None stands for a program about which `report` was told something.
     """
-    declaration = declaration_of(module, model)
-    if declaration is None:
-        return None
-    return _Program(module, report, overrides or {}).build(declaration, model.name)
+    if not declarations:
+        return ()
+    for declaration in declarations:
+        module.work.begin(declaration.span)
+    named = [d for d in declarations if d.name is not None and d.name.id == chosen]
+    last = named[0] if named else declarations[-1]
+    built = [_Program(module, report).build(d, model.name) for d in declarations if d is not last]
+    program = _Program(module, report, overrides or {}, vocabulary or Vocabulary())
+    return (*built, program.build(last, model.name))
 
 
-def declaration_of(module: Module, model: ModelDefinition) -> ast.TrainDeclaration | None:
-    """The `train` declaration that applies to a model; the last of several."""
-    line = lineage(model)
-    related = [d for d in module.models.values() if lineage(d)[-1] is line[-1]]
-    programs = {train.model.id: train for train in module.trains}
-    found = (programs[d.name] for d in (*line, *related) if d.name in programs)
-    return next(found, None)
+def declarations_of(module: Module, model: ModelDefinition) -> list[ast.TrainDeclaration]:
+    """The `train` declarations that hold for a model, in the order of the file: its own, else those
+    of the model it is a preset of."""
+    for definition in lineage(model):
+        own = module.programs.get(definition.name)
+        if own and module.names.get(definition.name) is definition:
+            return own
+    return []
+
+
+def related_to(module: Module, model: ModelDefinition) -> list[ast.TrainDeclaration]:
+    """Those of another preset of the same model, which may do for this one too."""
+    if module.heirs is None:
+        module.heirs = {}
+        for definition in module.models.values():
+            if definition.name in module.programs:
+                own = module.programs[definition.name]
+                module.heirs.setdefault(lineage(definition)[-1], own)
+    return module.heirs.get(lineage(model)[-1], [])
 
 
 def check_targets(module: Module, report: Report) -> None:
-    """Report training programs for models that the file does not have."""
-    known = tuple(module.models)
-    unknown = [train.model for train in module.trains if train.model.id not in module.models]
+    """Report training and sampling programs for models that the file does not have, and those that
+    nothing tells apart: `FILE:NAME` means a model or a named training program. Raises Refused
+    beyond MOST_PROGRAMS."""
+    if len(module.trains) > MOST_PROGRAMS:
+        place = module.trains[MOST_PROGRAMS].model.span
+        raise Refused(*report.problems, TooMuch(place, "training programs", MOST_PROGRAMS))
+    targets = [*module.trains, *module.samples]
+    unknown = [each.model for each in targets if each.model.id not in module.models]
     for name in unknown[:MOST_PROBLEMS]:
-        report.add(UnknownModel(module.source.name, name.id, known, name.span))
+        report.add(UnknownModel(module.source.name, name.id, tuple(module.models), name.span))
+    taken = {name: model.span for name, model in module.models.items()}
+    for train in module.trains:
+        if train.name is not None:
+            first = taken.setdefault(train.name.id, train.name.span)
+            if first is not train.name.span:
+                report.add(Redeclared(train.name.span, train.name.id, first))
+    _tell_twice("train", (t for t in module.trains if t.name is None), report)
+    _tell_twice("sample", module.samples, report)
+
+
+def _tell_twice(
+    word: str, declarations: Iterable[ast.TrainDeclaration | ast.SampleDeclaration], report: Report
+) -> None:
+    """Report those of one model."""
+    first: dict[str, Span] = {}
+    for each in declarations:
+        place = first.setdefault(each.model.id, each.model.span)
+        if place is not each.model.span:
+            report.add(ProgramTwice(each.model.span, word, each.model.id, place))
 
 
 class _Program:
     """Evaluates one declaration."""
 
-    def __init__(self, module: Module, report: Report, overrides: Mapping[str, str]):
-        self.module, self.report = module, report
-        self.settings = Settings(module.names, report)
-        self.arguments: dict[str, None] = {}  # of the optimisers, which `--set` can replace
-        self.unused = {name: self._parsed(name, text) for name, text in overrides.items()}
+    def __init__(
+        self, module: Module, report: Report, overrides: Mapping[str, str] | None = None,
+        vocabulary: Vocabulary | None = None,
+    ):
+        self.module, self.told, self.report = module, report, Report()
+        self.settings = Settings(module.names, self.report)
+        self.overrides = Overrides(
+            overrides or {}, vocabulary or Vocabulary(), self.settings, self.report
+        )
 
     def build(self, declaration: ast.TrainDeclaration, model: str) -> TrainProgram | None:
-        settings: dict[str, Setting] = {}
-        names: dict[str, Span] = {}
-        lets: dict[str, Span] = {}
-        spans: dict[str, Span] = {}
-        feeds, steps, freeze = [], [], []
-        alone: list[ast.Minimize] = []
-        for node in declaration.body:
-            match node:
-                case ast.Let():
-                    first = lets.setdefault(node.name.id, node.name.span)
-                    if first is not node.name.span:
-                        self.report.add(Redeclared(node.name.span, node.name.id, first))
-                    written = self._override(node.name.id, node.value)
-                    self.settings.lets[node.name.id] = self.settings.value(written)
-                case ast.Setting():
-                    name = node.name.id
-                    if name in names:
-                        self.report.add(Redeclared(node.name.span, name, names[name]))
-                    written = self._override(name, node.value)
-                    names[name] = node.name.span
-                    spans[name] = node.span if written is node.value else written.span
-                    settings[name] = self.settings.value(written)
-                case ast.Feed():
-                    fed = tuple(name.id for name in node.names)
-                    feeds.append(Feed(fed, self.settings.value(node.value), node.span))
-                case ast.Freeze():
-                    freeze += [pattern.segments for pattern in node.patterns]
-                    spans.setdefault("freeze", node.span)
-                case ast.Minimize():
-                    alone.append(node)
-                case ast.Step():
-                    steps.append(self._step(node))
-        if alone:
-            steps.insert(0, Step("", tuple(self._minimize(node) for node in alone)))
-        self._extra_settings(settings, spans)
-        self._every_override_used(settings)
-        if self.report.has_errors:
-            return None
-        data = settings.pop("data", None)
+        program = self._evaluated(declaration, model)
+        for problem in self.report.problems:
+            self.told.add(problem)
+        return None if self.report.problems else program
+
+    def _evaluated(self, declaration: ast.TrainDeclaration, model: str) -> TrainProgram:
+        body = declaration.body
+        self._lets(node for node in body if isinstance(node, ast.Let))
+        settings, spans = self._settings(node for node in body if isinstance(node, ast.Setting))
+        feeds = tuple(self._feed(node) for node in body if isinstance(node, ast.Feed))
+        steps = self.overrides.applied(self._steps(body))
+        self.overrides.complain_of_the_rest(steps, (*settings, *self.settings.lets))
+        data = self._recipe(settings.pop("data", None), spans.get("data"), "a data source",
+                            "`digits()`")
+        batch = self._count(settings.pop("batch", BATCH), "batch", spans)
+        epochs = self._count(settings.pop("epochs", EPOCHS), "epochs", spans)
+        freeze = [pattern for node in body if isinstance(node, ast.Freeze)
+                  for pattern in node.patterns]
         return TrainProgram(
-            name=declaration.name.id if declaration.name else None, model=model,
-            data=self._recipe(data, spans.get("data")),
-            batch=self._count(settings, spans, "batch", BATCH),
-            epochs=self._count(settings, spans, "epochs", EPOCHS),
-            feeds=tuple(feeds), steps=tuple(steps), freeze=tuple(freeze), settings=settings,
-            spans=spans, span=declaration.model.span,
+            name=declaration.name.id if declaration.name else None, model=model, data=data,
+            batch=batch, epochs=epochs, feeds=feeds, steps=steps, freeze=_patterns(freeze),
+            settings=settings, runs=self._above(declaration), spans=spans,
+            span=declaration.model.span,
         )
 
-    # -------------------------------------------------------------- overrides
+    def _above(self, declaration: ast.TrainDeclaration) -> tuple[str, ...]:
+        trains = self.module.trains
+        above = trains[: trains.index(declaration)]
+        return tuple(train.name.id for train in above if train.name is not None)
 
-    def _parsed(self, name: str, text: str) -> ast.Expr:
-        return parse_expression(Source(f"--set {name}", text))
+    # -------------------------------------------------------------- entries
 
-    def _override(self, name: str, written: ast.Expr) -> ast.Expr:
-        return self.unused.pop(name, written)
+    def _lets(self, nodes: Iterable[ast.Let]) -> None:
+        first: dict[str, Span] = {}
+        for node in nodes:
+            self._declared_once(node.name, first)
+            written = self.overrides.take(node.name.id, node.value)
+            self.settings.lets[node.name.id] = self.settings.value(written)
 
-    def _extra_settings(self, settings: dict[str, Setting], spans: dict[str, Span]) -> None:
-        """Settings that only the command line gives."""
-        for name in ("data", "batch", "epochs"):
-            if name in self.unused:
-                expr = self.unused.pop(name)
-                settings[name], spans[name] = self.settings.value(expr), expr.span
+    def _settings(
+        self, nodes: Iterable[ast.Setting]
+    ) -> tuple[dict[str, Setting], dict[str, Span]]:
+        """The settings by name, and where each stands."""
+        settings: dict[str, Setting] = {}
+        spans: dict[str, Span] = {}
+        first: dict[str, Span] = {}
+        for node in nodes:
+            name = node.name.id
+            self._declared_once(node.name, first)
+            written = self.overrides.take(name, node.value)
+            spans[name] = node.span if written is node.value else written.span
+            settings[name] = self.settings.value(written)
+        for name, expr in self.overrides.further_settings():
+            settings[name], spans[name] = self.settings.value(expr), expr.span
+        return settings, spans
 
-    def _every_override_used(self, settings: dict[str, Setting]) -> None:
-        known = dict.fromkeys(
-            ("data", "batch", "epochs", *settings, *self.settings.lets, *self.arguments)
-        )
-        for name, expr in self.unused.items():
-            if name not in self.arguments:
-                self.report.add(UnknownArgument(expr.span, "--set", name, tuple(known)))
+    def _declared_once(self, name: ast.Name, first: dict[str, Span]) -> None:
+        if first.setdefault(name.id, name.span) is not name.span:
+            self.report.add(Redeclared(name.span, name.id, first[name.id]))
 
-    # -------------------------------------------------------------- parts
+    def _feed(self, node: ast.Feed) -> Feed:
+        names = tuple(name.id for name in node.names)
+        spans = tuple(name.span for name in node.names)
+        return Feed(names, self.settings.value(node.value), node.span, spans)
+
+    # -------------------------------------------------------------- steps
+
+    def _steps(self, body: Iterable[ast.Syntax]) -> tuple[Step, ...]:
+        alone = [node for node in body if isinstance(node, ast.Minimize)]
+        named = [node for node in body if isinstance(node, ast.Step)]
+        first: dict[str, Span] = {}
+        for node in named:
+            self._declared_once(node.name, first)
+        if len(named) > MOST_STEPS:
+            place = named[MOST_STEPS].name.span
+            raise Refused(TooMuch(place, "steps of a training program", MOST_STEPS))
+        if alone and named:
+            self.report.add(MinimizeBesideSteps(alone[0].span, named[0].name.span))
+        if alone:
+            return (Step("", tuple(map(self._minimize, alone)), span=alone[0].span),)
+        return tuple(map(self._step, named))
 
     def _step(self, node: ast.Step) -> Step:
-        every = 1 if node.every is None else self.settings.value(node.every)
-        return Step(node.name.id, tuple(map(self._minimize, node.body)), every)
+        every = 1
+        if node.every is not None:
+            span = node.every.span
+            every = self._count(self.settings.value(node.every), "every", {"every": span})
+        return Step(node.name.id, tuple(map(self._minimize, node.body)), every, node.name.span)
 
     def _minimize(self, node: ast.Minimize) -> Minimize:
-        optimizer = self.settings.value(node.optimizer)
-        if not isinstance(optimizer, Recipe):
-            if optimizer is not UNKNOWN:
-                self.report.add(WrongKind(node.optimizer.span, described_setting(optimizer),
-                                          "an optimiser", "`sgd(lr = 0.1)`"))
-            optimizer = Recipe("", span=node.optimizer.span)
-        self.arguments.update(dict.fromkeys(optimizer.keywords))
-        given = {n: expr for n, expr in self.unused.items() if n in optimizer.keywords}
-        if given:
-            changed = {name: self.settings.value(expr) for name, expr in given.items()}
-            optimizer = replace(
-                optimizer, keywords={**optimizer.keywords, **changed},
-                spans={name: expr.span for name, expr in given.items()},
-            )
-        over = tuple(pattern.segments for pattern in node.over)
-        return Minimize(node.loss.id, over, optimizer, node.span)
+        optimizer = self._recipe(self.settings.value(node.optimizer), node.optimizer.span,
+                                 "an optimiser", "`sgd(lr = 0.1)`")
+        optimizer = optimizer or Recipe("", span=node.optimizer.span)
+        return Minimize(node.loss.id, _patterns(node.over), optimizer, node.span, node.loss.span)
 
-    def _recipe(self, data: Setting, span: Span | None) -> Recipe | None:
-        if data is None or isinstance(data, Recipe):
-            return data
-        self.report.add(WrongKind(span, described_setting(data), "a data source", "`digits()`"))
+    # -------------------------------------------------------------- kinds
+
+    def _recipe(
+        self, setting: Setting, span: Span | None, needed: str, example: str
+    ) -> Recipe | None:
+        """A setting that is a recipe, or a word without its parentheses, which its table tells."""
+        if isinstance(setting, Reference) and len(setting.path) == 1:
+            return Recipe(setting.path[0], span=setting.span, bare=True)
+        if setting is None or isinstance(setting, Recipe):
+            return setting
+        if setting is not UNKNOWN:
+            self.report.add(WrongKind(span, described_setting(setting), needed, example))
         return None
 
-    def _count(
-        self, settings: dict[str, Setting], spans: dict[str, Span], name: str, default: int
-    ) -> int:
-        value = settings.pop(name, default)
+    def _count(self, value: Setting, name: str, spans: Mapping[str, Span]) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
             return value
-        self.report.add(WrongKind(spans[name], described_setting(value),
-                                  "a whole number of at least 1"))
-        return default
+        if value is not UNKNOWN:
+            self.report.add(WrongSetting(spans[name], name, shown_setting(value), WHOLE))
+        return 1
+
+
+def _patterns(nodes: Iterable[ast.Pattern]) -> tuple[Pattern, ...]:
+    return tuple(Pattern(node.segments, node.span) for node in nodes)

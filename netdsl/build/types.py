@@ -40,6 +40,8 @@ def _size(b: Builder, dim: ast.Expr, frame: Frame, declares: bool) -> Dim | None
         return value
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         way = "`floor(…)`, `ceil(…)` or `//`" if isinstance(value, (Fraction, Ratio)) else None
+        if value == -1:
+            way = "a size that is not known yet has a name: `B`"
         b.complain(NotASize, dim.span, described(value).removeprefix("the number "), way)
         return None
     return value

@@ -7,12 +7,13 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from netdsl.build.work import Work
 from netdsl.ir.dim import Dim, Expr
 from netdsl.ir.graph import Initializer, Value
 from netdsl.language import ast
 from netdsl.layers.arguments import DType, is_number
 from netdsl.layers.initializers import InitializerRow
-from netdsl.layers.words import Word
+from netdsl.layers.words import REQUIRED, Word
 from netdsl.source import Source, Span
 
 
@@ -34,10 +35,22 @@ class Module:
     file: ast.File
     names: dict[str, Any] = field(default_factory=dict)
     trains: list[ast.TrainDeclaration] = field(default_factory=list)
+    samples: list[ast.SampleDeclaration] = field(default_factory=list)
+    work: Work = field(default_factory=Work)
+    heirs: dict[ModelDefinition, list[ast.TrainDeclaration]] | None = None  # see `training`
+    clues: dict[int, Any] = field(default_factory=dict)  # see `unknown`
 
     @cached_property
     def models(self) -> dict[str, ModelDefinition]:
         return {n: d for n, d in self.names.items() if isinstance(d, ModelDefinition)}
+
+    @cached_property
+    def programs(self) -> dict[str, list[ast.TrainDeclaration]]:
+        """The training programs by the names of their models, in the order of the file."""
+        programs: dict[str, list[ast.TrainDeclaration]] = {}
+        for train in self.trains:
+            programs.setdefault(train.model.id, []).append(train)
+        return programs
 
 
 @dataclass(eq=False)
@@ -71,7 +84,9 @@ class Instance:
 
     `creates` is False for an instance inside a layer that is being applied again: what it needs
     was made the first time. `variables` names what the first application used; `failed` tells
-    that it went wrong, so that later ones are silent.
+    that it went wrong, so that later ones are silent. A copy has a `source`, which it follows with
+    a `decay`, and says what becomes of its `buffers`. `given` has the arguments as written, by
+    attribute, and `frame` is the body they were written in.
     """
 
     definition: LayerDefinition | Word
@@ -82,10 +97,23 @@ class Instance:
     uses: int = 0
     variables: frozenset[str] = frozenset()
     failed: bool = False
+    source: Instance | None = None
+    decay: Value | None = None
+    buffers: str | None = None
+    given: dict[str, Any] = field(default_factory=dict, repr=False)
+    frame: Any = field(default=None, repr=False)
 
     @property
     def kind(self) -> str:
         return self.definition.name
+
+
+@dataclass(frozen=True)
+class InstanceFunction:
+    """A function that takes an instance and gives one: `ema`, `frozen`. `doc` is its page."""
+
+    name: str
+    doc: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +175,34 @@ def show(value: Any, depth: int = 3) -> str:
     return shortened(str(value))
 
 
+MOST_WRITTEN = 60  # characters of the attributes of an instance
+
+
+def construction(instance: Instance) -> str:
+    """`Bottleneck{64, stride = 2}`: how an instance is made, without what equals a default."""
+    shown, by_name = "", False
+    for name, default in _defaults(instance.definition):
+        value = instance.attributes[name]
+        by_name |= default is not None
+        if name not in instance.given or default == show(value):
+            continue
+        part = f"{name} = {show(value)}" if by_name else show(value)
+        if len(shown) + len(part) > MOST_WRITTEN:
+            shown += ", …" if shown else "…"
+            break
+        shown += f", {part}" if shown else part
+    return f"{instance.kind}{{{shown}}}"
+
+
+def _defaults(definition: LayerDefinition | Word) -> list[tuple[str, str | None]]:
+    """The attributes with their defaults as written or shown, None where one must be given."""
+    if isinstance(definition, Word):
+        return [(a.name, None if a.default is REQUIRED else show(a.default))
+                for a in definition.attributes]
+    return [(a.name.id, a.default and a.default.span.text)
+            for a in definition.declaration.attributes]
+
+
 def shortened(digits: str) -> str:
     """A number as text, one of very many digits cut short."""
     return digits if len(digits) <= 40 else f"{digits[:12]}… ({len(digits)} digits)"
@@ -172,7 +228,7 @@ def described(value: Any) -> str:
             return f"a tensor {value.type}"
         case Word(owns=True) | LayerDefinition():
             return f"the layer `{value.name}`"
-        case Word() | InitializerRow():
+        case Word() | InitializerRow() | InstanceFunction():
             return f"the function `{value.name}`"
         case Instance():
             return f"an instance of `{value.kind}`"

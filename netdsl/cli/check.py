@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from netdsl.build.values import LayerDefinition, Module
@@ -9,35 +11,42 @@ from netdsl.cli import options
 from netdsl.cli.terminal import show, show_json, tell
 from netdsl.cli.verb import Verb
 from netdsl.compiler import Built, build, choose, open_file, split_target
-from netdsl.diagnostics import Refused, Report
+from netdsl.diagnostics import Refused, Report, in_order
 from netdsl.diagnostics.render import render_json
+from netdsl.ir.assumptions import strongest
 from netdsl.ir.graph import Value
 
 EXAMPLES = """\b
 Examples:
   netdsl check models/digits.net
-  netdsl check models/digits.net:Digits -D width=32
+  netdsl check models/digits.net:Digits -D width=32 --set "lr=cosine(1e-3)"
 """
 
 
 @click.command(cls=Verb, epilog=EXAMPLES)
 @options.target
 @options.attributes
+@options.root
+@options.settings
 @options.as_json
-def command(target: str, attributes: dict[str, str], as_json: bool) -> None:
+def command(
+    target: str, attributes: dict[str, str], root: Path | None, settings: dict[str, str],
+    as_json: bool,
+) -> None:
     """Find what is wrong with a file, without running anything.
 
     Every model of the file is built and its training program checked, or only the one that is
-    named. Prints a line for each: its name, parameters, inputs and outputs. What is inside a
+    named. Prints a line for each: its name, parameters, inputs and outputs; below it, the relations
+    between free sizes that it assumes and checks when data arrive. What is inside a
     layer is checked where a model uses it.
     """
     path, name = split_target(target)
     report = Report()
-    module = open_file(path, report)
-    built = build_all(module, name, attributes, report)
+    module = open_file(path, report, root)
+    built = build_all(module, name, attributes, report, settings)
     report.stop_on_errors()
     if as_json:
-        problems = [render_json(problem.describe()) for problem in report.problems]
+        problems = [render_json(problem.describe()) for problem in in_order(report.problems)]
         show_json(models=[described(each) for each in built], problems=problems)
         return
     tell(report.problems)
@@ -46,7 +55,8 @@ def command(target: str, attributes: dict[str, str], as_json: bool) -> None:
 
 
 def build_all(
-    module: Module, name: str | None, attributes: dict[str, str], report: Report
+    module: Module, name: str | None, attributes: dict[str, str], report: Report,
+    settings: dict[str, str] | None = None,
 ) -> list[Built]:
     """The model called `name`, or all; what is wrong with any of them is in the report."""
     if name is None:
@@ -57,7 +67,7 @@ def build_all(
     for definition in definitions:
         own = Report()
         try:
-            built.append(build(module, definition, own, attributes))
+            built.append(build(module, definition, own, attributes, settings, name))
         except Refused as refused:
             for problem in refused.problems:
                 report.add(problem)
@@ -73,19 +83,22 @@ def described(built: Built) -> dict:
         "parameters": parameter_count(built),
         "inputs": {name: str(value.type) for name, value in graph.inputs.items()},
         "outputs": {name: str(value.type) for name, value in graph.outputs.items()},
+        "assumptions": [assumption.as_data() for assumption in strongest(graph.assumptions)],
     }
 
 
 def lines(built: list[Built]) -> list[str]:
-    """A line for each model, names and counts aligned."""
+    """A line for each model, names and counts aligned, and below it what it assumes."""
     names = [each.definition.name for each in built]
     counts = [f"{parameter_count(each):,}" for each in built]
     widths = max(map(len, names), default=0), max(map(len, counts), default=0)
-    return [
-        f"{name:{widths[0]}}  {count:>{widths[1]}} parameters  "
-        f"{shown(each.graph.inputs)} -> {shown(each.graph.outputs)}"
-        for name, count, each in zip(names, counts, built)
-    ]
+    told = []
+    for name, count, each in zip(names, counts, built):
+        told.append(f"{name:{widths[0]}}  {count:>{widths[1]}} parameters  "
+                    f"{shown(each.graph.inputs)} -> {shown(each.graph.outputs)}")
+        told += [f"  assumes {assumption.relation} ({assumption.origin})"
+                 for assumption in strongest(each.graph.assumptions)]
+    return told
 
 
 def parameter_count(built: Built) -> int:

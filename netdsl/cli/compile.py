@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -17,23 +18,40 @@ EXAMPLES = """\b
 Examples:
   netdsl compile models/digits.net --weights runs/digits/best.safetensors -o digits.onnx
   netdsl compile models/lenet.net -o untrained.onnx --seed 1
+  netdsl compile translate.net -o decoder.onnx --weights W --outputs logits --from memory
 """
+
+
+def names(
+    context: click.Context, param: click.Parameter, text: str | None
+) -> tuple[str, ...]:
+    """The callback of an option that takes names with commas between them."""
+    parts = tuple(part.strip() for part in text.split(",")) if text else ()
+    if not all(parts):
+        raise click.BadParameter(f"a name is missing in `{text}`", context, param)
+    return parts
 
 
 @click.command(cls=Verb, epilog=EXAMPLES)
 @options.target
 @click.option("-o", "--out", metavar="OUT.onnx", required=True, help="The file to write.")
 @options.attributes
+@options.root
 @click.option("--weights", metavar="W", help="Weights to put in. Default: untrained ones.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
               help="What untrained weights are drawn from.")
+@click.option("--outputs", "ends", metavar="NAMES", callback=names,
+              help="Compute these named values instead of the model's outputs: logits,features.")
+@click.option("--from", "begin", metavar="NAMES", callback=names,
+              help="Begin at these named values: they become inputs.")
 @click.option("--no-verify", is_flag=True, help="Do not compare the file with NumPy.")
 @click.option("--no-fold", is_flag=True, help="Keep batch norms; do not fold them into the layers "
                                               "before them.")
 @options.as_json
 def command(
-    target: str, out: str, attributes: dict[str, str], weights: str | None, seed: int,
-    no_verify: bool, no_fold: bool, as_json: bool,
+    target: str, out: str, attributes: dict[str, str], root: Path | None, weights: str | None,
+    seed: int, ends: tuple[str, ...], begin: tuple[str, ...], no_verify: bool, no_fold: bool,
+    as_json: bool,
 ) -> None:
     """Write a network with its weights as an ONNX file.
 
@@ -43,9 +61,10 @@ def command(
     for source in (split_target(target)[0], weights):
         if source is not None and same_file(source, out):
             raise click.UsageError(f"{out} is what the file is made from; choose another name")
-    model = open_model(target, attributes)
+    model = open_model(target, attributes, root)
     arrays = model.initialize(seed) if weights is None else read_weights(model, weights)
-    exported = model.to_onnx(out, arrays, verify=not no_verify, fold_batch_norm=not no_fold)
+    exported = model.to_onnx(out, arrays, ends or None, begin, verify=not no_verify,
+                             fold_batch_norm=not no_fold)
     if as_json:
         show_json(**as_data(model.name, exported))
         return

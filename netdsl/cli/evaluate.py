@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 import numpy as np
@@ -28,20 +29,21 @@ Examples:
 @options.target
 @options.weights
 @options.attributes
+@options.root
 @options.data
 @click.option("--runtime", type=click.Choice(["numpy", "onnx"]), default="numpy",
               show_default=True, help="What computes the outputs.")
 @options.as_json
 def command(
-    target: str, weights: str, attributes: dict[str, str], data: str | None, runtime: str,
-    as_json: bool,
+    target: str, weights: str, attributes: dict[str, str], root: Path | None, data: str | None,
+    runtime: str, as_json: bool,
 ) -> None:
     """Measure trained weights on a data set.
 
     Losses and metrics are averaged over the rows for validation. For a classifier the confusion
     matrix shows which classes are taken for which.
     """
-    model = open_model(target, attributes)
+    model = open_model(target, attributes, root, data=data)
     arrays = read_weights(model, weights)
     dataset = read_data(model, data)
     program = model.program

@@ -46,6 +46,10 @@ def page_text(page: Page) -> str:
     return f"{head}\n\n{page.text}".rstrip()
 
 
+def plural(sort: str) -> str:
+    return sort.removesuffix("y") + "ies" if sort.endswith("ry") else f"{sort}s"
+
+
 def contents(pages: list[Page]) -> str:
     """The titles, sort by sort."""
     sorts: dict[str, list[str]] = {}
@@ -53,5 +57,5 @@ def contents(pages: list[Page]) -> str:
         if page.is_problem:
             sorts.setdefault("messages", []).append(f"  {page.word}  {page.title}")
         else:
-            sorts.setdefault(f"{page.sort}s", []).append(f"  {page.title}")
+            sorts.setdefault(plural(page.sort), []).append(f"  {page.title}")
     return "\n\n".join("\n".join((sort, *lines)) for sort, lines in sorts.items())

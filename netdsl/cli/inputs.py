@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from netdsl.backends.numpy.feed import converts
 from netdsl.data.dataset import Field
-from netdsl.data.feeds import Pipe, bind_feeds, misfit
+from netdsl.data.feeds import Pipe, bind_feeds, inputs_by_name, misfit, pipes_of
 from netdsl.data.files import LARGEST, ordinary
 from netdsl.data.npz import read_npz
 from netdsl.diagnostics import Refused, Report
@@ -35,13 +36,15 @@ class Inputs:
     """What the inference graph `graph` of a model is fed with from files."""
 
     def __init__(self, graph: Graph, program: TrainProgram | None):
-        report = Report()
+        report, known = Report(), inputs_by_name(graph)
         feeds = () if program is None else program.feeds
-        needed = [feed for feed in feeds if set(feed.inputs) & set(graph.inputs)]
-        pipes = bind_feeds(graph, needed, report)
-        report.stop_on_errors()
+        needed = [
+            replace(feed, inputs=own, spans=()) for feed in feeds
+            if (own := tuple(name for name in feed.inputs if name in known))
+        ]
         self._graph = graph
-        self._pipes: list[Pipe] = list(pipes.values())
+        self._pipes: list[Pipe] = pipes_of(bind_feeds(graph, needed, report).values(), report)
+        report.stop_on_errors()
 
     def read(self, file: str) -> dict[str, np.ndarray]:
         """The inputs by name, one row for each example in the file. Raises Refused."""

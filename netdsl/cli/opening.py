@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
 
 
 def open_model(
-    target: str, attributes: Mapping[str, str], settings: Mapping[str, str] | None = None
+    target: str, attributes: Mapping[str, str], root: Path | None,
+    settings: Mapping[str, str] | None = None, data: str | None = None,
 ) -> Model:
-    """The model that FILE[:MODEL] means, with `-D` and `--set` applied. Warnings are told; raises
-    Refused for errors."""
+    """The model that FILE[:MODEL] means, with `-D`, `--root`, `--set` and `--data` applied.
+    Warnings are told; raises Refused for errors."""
     path, name = split_target(target)
     report = Report()
-    module = open_file(path, report)
-    model = Model(build(module, choose(module, name), report, attributes, settings))
+    module = open_file(path, report, root)
+    source = None if data is None else data_source(data)
+    definition = choose(module, name)
+    model = Model(build(module, definition, report, attributes, settings, name, source))
     tell(report.problems)
     return model
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 
 class Pair(click.ParamType):
-    """`name=value`; the value is an expression of the language, read later."""
+    """`name=value`, `path.name=value`; the value is an expression of the language, read later."""
 
     name = "name=value"
 
@@ -14,7 +16,9 @@ class Pair(click.ParamType):
         if isinstance(value, tuple):
             return value
         name, equals, text = value.partition("=")
-        if not equals or not name.strip().isidentifier() or not text.strip():
+        *path, last = name.strip().split(".")
+        named = last.isidentifier() and all(part.isidentifier() or part.isdigit() for part in path)
+        if not equals or not named or not text.strip():
             self.fail(f"`{value}` is not of the form name=value", param, context)
         return name.strip(), text.strip()
 
@@ -40,6 +44,15 @@ target = click.argument("target", metavar="FILE[:MODEL]", callback=whole_target)
 attributes = click.option(
     "-D", "attributes", type=Pair(), multiple=True, callback=as_dict,
     help="Give one of the model's attributes another value: -D classes=100.",
+)
+settings = click.option(
+    "--set", "settings", type=Pair(), multiple=True, callback=as_dict,
+    help="Change the training program: --set batch=64, --set lr=0.2. What optimisers have "
+         "differently is named by step, loss or pattern: --set D.lr=1e-4.",
+)
+root = click.option(
+    "--root", metavar="FOLDER", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Let files import from this folder and below. Default: only from that of FILE.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")
 data = click.option(

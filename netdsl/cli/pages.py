@@ -6,26 +6,36 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
 from importlib import import_module
+from itertools import takewhile
 from pkgutil import iter_modules
 from typing import Any, get_type_hints
 
 import netdsl.diagnostics
+from netdsl.build.copies import EMA, FROZEN
+from netdsl.build.modules import library
+from netdsl.build.numbers import PAGES
+from netdsl.build.values import LayerDefinition
 from netdsl.build.values import show as shown
+from netdsl.data.noise import RANDOM_DRAWS
 from netdsl.data.source import Source
 from netdsl.data.sources import SOURCES
 from netdsl.data.transforms import TRANSFORMS
 from netdsl.diagnostics import Problem
+from netdsl.generate.samplers import SAMPLERS
 from netdsl.ir.graph import Initializer
-from netdsl.language.words import BELONGS, FORMS, TRAIN_SETTINGS
+from netdsl.language.words import BELONGS, FORMS
 from netdsl.layers import WORDS
 from netdsl.layers.arguments import DType
 from netdsl.layers.initializers import INITIALIZERS, InitializerRow
+from netdsl.layers.libraries import LIBRARIES
 from netdsl.layers.words import REQUIRED, Word
-from netdsl.registry import kind_of, show
+from netdsl.registry import argument, kind_of, show
 from netdsl.training.optimizers import OPTIMIZERS
 from netdsl.training.schedules import SCHEDULES
+from netdsl.training.settings import SETTINGS, STOPS, WEIGHTS
 
-TABLES = (SOURCES, TRANSFORMS, OPTIMIZERS, SCHEDULES)
+TABLES = (SOURCES, TRANSFORMS, RANDOM_DRAWS, OPTIMIZERS, SCHEDULES, STOPS, WEIGHTS, SAMPLERS)
+PENDING = "This version checks it and does not carry it out yet."
 
 
 @dataclass(frozen=True)
@@ -47,15 +57,20 @@ def all_pages() -> Iterator[Page]:
     """Every page, errors last."""
     for word in WORDS.values():
         yield word_page(word)
+    for name in LIBRARIES:
+        yield from library_pages(name)
     for row in INITIALIZERS.values():
         yield initializer_page(row)
+    for name, doc in {"ema": EMA.doc, "frozen": FROZEN.doc, **PAGES}.items():
+        title, _, text = doc.partition("\n\n")
+        yield Page(name, "function", title, text)
     for table in TABLES:
         for name, row in table.rows.items():
             yield row_page(table.sort, name, row)
+    for name, row in SETTINGS.rows.items():
+        yield setting_page(name, row)
     for terminal, place in BELONGS.items():
         yield keyword_page(terminal.lower(), place, FORMS.get(terminal))
-    for name, form in TRAIN_SETTINGS.items():
-        yield keyword_page(name.lower(), f"`{name.lower()}` stands in train programs", form)
     for problem in problems():
         yield problem_page(problem)
 
@@ -84,12 +99,47 @@ def word_page(word: Word) -> Page:
     ]
     given = [(a.name, a.kind.expected, a.default is REQUIRED, a.default) for a in word.attributes]
     attributes = [written(name, needed, default) for name, _, needed, default in given]
+    if word.more is not None:
+        attributes.append("name = …")
+        given.append(("name", word.more.expected, False, None))
     if word.owns:
         title = f"{word.name}{{{', '.join(attributes)}}}({', '.join(operands)})"
     else:
         title = f"{word.name}({', '.join((*operands, *attributes))})"
     rows = arguments([(name, expected) for name, expected, *_ in given])
     return Page(word.name, "layer" if word.owns else "function", title, below(word.doc, rows))
+
+
+def library_pages(name: str) -> Iterator[Page]:
+    """The library with what it holds, and each of its layers."""
+    layers = library(name).names
+    held = "\n".join(
+        f"    {name}.{header(layer).partition('(')[0]}\n        {first_sentence(layer)}"
+        for layer in layers.values()
+    )
+    yield Page(name, "library", f"use {name}", below("Layers in the language itself:", held))
+    for word, layer in layers.items():
+        yield Page(f"{name}.{word}", "layer", f"{name}.{header(layer)}", documentation(layer))
+
+
+def header(layer: LayerDefinition) -> str:
+    """A layer's declaration up to its body, on one line."""
+    span, body = layer.declaration.span, layer.declaration.body
+    text = span.source.text[span.start : body[0].span.start]
+    line = " ".join(text.split()).replace("( ", "(").replace(", )", ")")
+    return line.removeprefix("layer ").removesuffix("{").strip()
+
+
+def first_sentence(layer: LayerDefinition) -> str:
+    return " ".join(documentation(layer).split()).split(". ")[0].rstrip(".") + "."
+
+
+def documentation(layer: LayerDefinition) -> str:
+    """The comment lines that touch a declaration from above."""
+    span = layer.declaration.span
+    above = span.source.text[: span.start].splitlines()
+    lines = list(takewhile(lambda line: line.startswith("#"), reversed(above)))
+    return "\n".join(line.removeprefix("#").strip() for line in reversed(lines))
 
 
 def initializer_page(row: InitializerRow) -> Page:
@@ -100,12 +150,24 @@ def initializer_page(row: InitializerRow) -> Page:
 def row_page(sort: str, name: str, row: type) -> Page:
     kinds = get_type_hints(row, include_extras=True)
     in_order = sorted(fields(row), key=lambda field: field.kw_only)
-    given = [(f.name, kind_of(kinds[f.name]).expected, f.default) for f in in_order]
+    given = [(argument(f), kind_of(kinds[f.name]).expected, f.default) for f in in_order]
     settings = [written(name, default is MISSING, default) for name, _, default in given]
     shared = inspect.getdoc(Source) if issubclass(row, Source) else ""
     rows = arguments([(name, expected) for name, expected, _ in given])
     return Page(name, sort, f"{name}({', '.join(settings)})",
-                below(inspect.getdoc(row), rows, shared))
+                below(inspect.getdoc(row), rows, shared, pending(row)))
+
+
+def setting_page(name: str, row: type) -> Page:
+    """An entry of a train program, as it is written."""
+    kinds = get_type_hints(row, include_extras=True)
+    expected = kind_of(kinds[fields(row)[0].name]).expected
+    return Page(name, "setting", row.form,
+                below(inspect.getdoc(row), f"    {name}  {expected}", pending(row)))
+
+
+def pending(row: type) -> str:
+    return PENDING if getattr(row, "pending", False) else ""
 
 
 def keyword_page(word: str, place: str, form: str | None) -> Page:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import click
 import numpy as np
@@ -32,19 +33,20 @@ Examples:
 @click.argument("files", metavar="INPUT...", nargs=-1, required=True)
 @options.weights
 @options.attributes
+@options.root
 @click.option("--top", type=click.IntRange(min=1), default=TOP, show_default=True, metavar="N",
               help="Show the N most likely classes.")
 @options.as_json
 def command(
-    target: str, files: tuple[str, ...], weights: str, attributes: dict[str, str], top: int,
-    as_json: bool,
+    target: str, files: tuple[str, ...], weights: str, attributes: dict[str, str],
+    root: Path | None, top: int, as_json: bool,
 ) -> None:
     """Run a trained network on images or arrays.
 
     INPUT is a PNG or JPEG, a .npy file with one array or a .npz file with one for each input. It
     passes the transforms that validation uses. Nothing is resized.
     """
-    model = open_model(target, attributes)
+    model = open_model(target, attributes, root)
     arrays, classes = read_weights(model, weights), class_names(weights)
     inputs = Inputs(infer(model.graph), model.program)
     found = classifier(model.graph)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,16 +26,19 @@ Examples:
 @click.command(cls=Verb, epilog=EXAMPLES)
 @options.target
 @options.attributes
+@options.root
 @click.option("--depth", type=click.IntRange(min=1), metavar="N",
               help="Show N levels of layers; 1 means the outermost alone.")
 @options.as_json
-def command(target: str, attributes: dict[str, str], depth: int | None, as_json: bool) -> None:
+def command(
+    target: str, attributes: dict[str, str], root: Path | None, depth: int | None, as_json: bool
+) -> None:
     """Show a network's layers, parameters and work as a table.
 
     A layer counts what lies in it. `×2` marks a layer that is applied twice; its parameters count
     once. What only training or validation needs is marked.
     """
-    summary = open_model(target, attributes).summary()
+    summary = open_model(target, attributes, root).summary()
     if as_json:
         show_json(**as_data(summary, depth))
     else:
@@ -49,6 +53,7 @@ def as_data(summary: Summary, depth: int | None) -> dict[str, Any]:
         "outputs": {name: tensor(type) for name, type in summary.outputs.items()},
         "layers": [layer(row) for row in summary.layers if depth is None or row.depth < depth],
         "phases": {"inference": phase(summary.inference), "training": phase(summary.training)},
+        "assumptions": [assumption.as_data() for assumption in summary.assumptions],
     }
 
 

@@ -6,17 +6,19 @@ import json
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from typing import IO, Any
 
 import click
 
-from netdsl.diagnostics import Problem, Refused
+from netdsl.diagnostics import Problem, Refused, in_order
 from netdsl.diagnostics.commands import OutputLost
 from netdsl.diagnostics.render import render_text
 
 VERSION = 1  # of every JSON object that the verbs print
 WIDTH = 100  # where there is no terminal
+MOST_TOLD = 100  # problems of one severity
 
 
 def show(text: str = "") -> None:
@@ -38,17 +40,25 @@ def show_json(**content: Any) -> None:
 
 
 def tell(problems: Iterable[Problem]) -> None:
-    """Messages on the standard error, and at the end how to learn more."""
+    """Messages on the standard error, at most MOST_TOLD of one severity, and at the end how to
+    learn more."""
     color, width = uses_color(sys.stderr), columns(sys.stderr)
-    errors: list[str] = []
-    for problem in problems:
+    found: Counter[str] = Counter()
+    first_error = ""
+    for problem in in_order(problems):
+        found[problem.severity] += 1
+        if found[problem.severity] > MOST_TOLD:
+            continue
         diagnostic = problem.describe()
         click.echo(render_text(diagnostic, color, width) + "\n", err=True, color=True)
         if diagnostic.severity == "error":
-            errors.append(diagnostic.code)
-    if errors:
-        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-        click.echo(f"{count}; `netdsl explain {errors[0]}` tells more", err=True)
+            first_error = first_error or diagnostic.code
+    for severity, count in found.items():
+        if count > MOST_TOLD:
+            click.echo(f"{count - MOST_TOLD:,} more {severity}s are not shown", err=True)
+    if first_error:
+        count = "1 error" if found["error"] == 1 else f"{found['error']:,} errors"
+        click.echo(f"{count}; `netdsl explain {first_error}` tells more", err=True)
 
 
 def uses_color(stream: IO[str]) -> bool:

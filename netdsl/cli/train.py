@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from netdsl.cli import options
-from netdsl.cli.opening import open_model, read_data, read_weights
+from netdsl.cli.opening import open_model, read_weights
 from netdsl.cli.progress import progress
 from netdsl.cli.terminal import look, show
 from netdsl.cli.verb import Verb
@@ -34,6 +34,7 @@ Examples:
 @click.command(cls=Verb, epilog=EXAMPLES)
 @options.target
 @options.attributes
+@options.root
 @options.data
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N",
               help="Train so long. Default: as the file says.")
@@ -44,11 +45,11 @@ Examples:
 @click.option("--init", metavar="W", help="Begin with these weights instead of random ones.")
 @click.option("--resume", is_flag=True, help="Go on from what is saved in the folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the training that --out holds.")
-@click.option("--set", "settings", type=options.Pair(), multiple=True, callback=options.as_dict,
-              help="Change the training program: --set batch=64, --set lr=0.2.")
+@options.settings
 def command(
-    target: str, attributes: dict[str, str], data: str | None, epochs: int | None, seed: int,
-    out: str | None, init: str | None, resume: bool, overwrite: bool, settings: dict[str, str],
+    target: str, attributes: dict[str, str], root: Path | None, data: str | None,
+    epochs: int | None, seed: int, out: str | None, init: str | None, resume: bool,
+    overwrite: bool, settings: dict[str, str],
 ) -> None:
     """Train a network by the program in its file.
 
@@ -57,7 +58,7 @@ def command(
     """
     if resume and overwrite:
         raise click.UsageError("--resume goes on with what --overwrite replaces: give one of them")
-    model = open_model(target, attributes, settings)
+    model = open_model(target, attributes, root, settings, data)
     if model.program is None:
         raise Refused(NoTrainingProgram(split_target(target)[0], model.name))
     folder = latest_run(model.name, fresh=not resume) if out is None else Path(out)
@@ -65,11 +66,12 @@ def command(
         raise Refused(FolderTaken(str(folder)))
     with progress() as observer:
         history = fit(
-            model.graph, model.program, dataset=read_data(model, data), seed=seed, epochs=epochs,
+            model.graph, model.program, seed=seed, epochs=epochs,
             weights=None if init is None else read_weights(model, init),
             out=folder, resume=resume, observer=observer,
         )
     again = [target, *(f"-D{name}={value}" for name, value in attributes.items())]
+    again += [] if root is None else ["--root", str(root)]
     show(conclusion(history, folder))
     show(next_steps(best_weights(history, folder), again, [] if data is None else ["--data", data]))
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from netdsl.data.dataset import Dataset, Split, check_labels, row_count
 from netdsl.data.draws import shuffled
-from netdsl.data.feeds import bind_feeds, check_feeds
+from netdsl.data.feeds import bind_feeds, check_feeds, pipes_of
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.data import BatchTooLarge
 from netdsl.ir.graph import Graph
@@ -45,8 +45,8 @@ class Batches:
         for split in splits:
             types = {name: field.type for name, field in split.items()}
             check_feeds(graph, wanted, types, report)
+        self._pipes = pipes_of(wanted, report)
         report.stop_on_errors()
-        self._pipes = [pipe for pipe in wanted if pipe is not None]
         self._dtypes = {name: value.type.numpy_dtype for name, value in graph.inputs.items()}
         for pipe in self._pipes:
             if pipe.input in graph.ranges:

@@ -10,6 +10,7 @@ import numpy as np
 
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.data import EmptySet, OutOfRange, RowsDiffer
+from netdsl.ir.tensor import is_floating
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Field:
     def rows(self, index: np.ndarray | slice, dtype: np.dtype) -> np.ndarray:
         """Some rows as `dtype`, in an array of their own."""
         chosen = self.values[index].astype(dtype)
-        if self.unit != 1 and dtype.kind == "f":
+        if self.unit != 1 and is_floating(dtype):
             chosen /= dtype.type(self.unit)
         return chosen
 

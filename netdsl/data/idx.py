@@ -71,6 +71,9 @@ class Mnist(Source):
         return {"image": FieldType(np.dtype(np.uint8), (1, None, None)),
                 "label": FieldType(np.dtype(np.uint8), ())}
 
+    def class_names(self) -> tuple[str, ...]:
+        return self.names
+
     def read(self) -> Dataset:
         folder = Path(self.folder)
         train, validate = read_split(folder, "train"), read_split(folder, "t10k")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,8 +19,8 @@ class Source:
     """Arguments of every source, given by name, applied in this order:
 
     classes   names or numbers: only their rows, renumbered 0, 1, … in the order given
-    fraction  that part of the training rows of each class, chosen at random by `seed`; the
-              validation rows stay, so that results compare
+    fraction  that part of the training rows of each class, at least one, chosen at random by
+              `seed`; the validation rows stay, so that results compare
     take      the first n rows of both parts
     """
 
@@ -32,9 +33,33 @@ class Source:
         """Everything the source has. Raises Refused."""
         raise NotImplementedError
 
+    pending: ClassVar[bool] = False  # what it gives is checked, reading it comes later
+
     def types(self) -> dict[str, FieldType] | None:
         """What is known of the fields before reading; None where only the files know."""
         return None
+
+    def class_names(self) -> tuple[str, ...] | None:
+        """The classes that `label` counts, before `classes` chooses; None where only the files
+        know."""
+        return None
+
+    def facts(self) -> dict[str, tuple[int | None, ...]] | None:
+        """What `data.NAME` can be, each with its shape: f32 figures of all training rows. None
+        where only the files know.
+
+        frequencies   [classes]: which part of the rows has each label
+        """
+        types = self.types()
+        if types is None or "label" not in types:
+            return None if types is None else {}
+        return {"frequencies": (len(self.classes or self.class_names() or ()) or None,)}
+
+    def check(self) -> None:
+        """Raises Refused for options that cannot be, without reading anything."""
+        names = self.class_names()
+        if self.classes and names is not None:
+            _class_numbers(self.classes, names)
 
     def load(self) -> Dataset:
         """What was asked for of the source. Raises Refused."""
@@ -87,7 +112,8 @@ def _thinned(data: Dataset, fraction: float, seed: int) -> Split:
     chosen = []
     for number in np.unique(group):
         members = order[group[order] == number]
-        chosen.append(members[: round(len(members) * fraction)])
+        least = 1 if fraction else 0  # so that no class is lost
+        chosen.append(members[: max(round(len(members) * fraction), least)])
     return _select(split, np.sort(np.concatenate(chosen)))
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from netdsl.data.dataset import Dataset
 from netdsl.data.digits import Digits
 from netdsl.data.idx import FashionMnist, Mnist
+from netdsl.data.later import LATER
 from netdsl.data.npz import Npz
 from netdsl.data.source import Source
 from netdsl.diagnostics import Refused, Report
@@ -22,6 +23,7 @@ SOURCES = Table("data source", {
     "mnist": Mnist,
     "fashion_mnist": FashionMnist,
     "npz": Npz,
+    **LATER.rows,
 })
 
 

@@ -48,6 +48,7 @@ class Problem:
 
     code: ClassVar[str]
     severity: ClassVar[Severity] = "error"
+    waits: ClassVar[bool] = False  # told only where nothing is wrong
     trail: tuple[str, ...] = field(default=(), kw_only=True)
 
     def describe(self) -> Diagnostic:
@@ -68,16 +69,37 @@ class Problem:
 
 
 class Refused(Exception):
-    """The user's file, data or weights cannot be used; `problems` says why, in order found."""
+    """The user's file, data or weights cannot be used; `problems` says why, in order of place."""
 
     def __init__(self, *problems: Problem):
-        self.problems = problems
+        self.problems = in_order(problems)
         super().__init__(*problems)
 
     def __str__(self) -> str:
         from netdsl.diagnostics.render import render_text
 
         return "\n".join(render_text(problem.describe()) for problem in self.problems)
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """File by file, as they were come to, each from top to bottom; what has no place comes last."""
+    placed, elsewhere = [], []
+    files: dict[int, int] = {}
+    for problem in problems:
+        marks = problem.describe().marks
+        if not marks:
+            elsewhere.append(problem)
+            continue
+        span = marks[0].span
+        placed.append((files.setdefault(id(span.source), len(files)), span.start, problem))
+    placed.sort(key=lambda entry: entry[:2])
+    return (*(problem for *_, problem in placed), *elsewhere)
+
+
+def _place_of(diagnostic: Diagnostic) -> tuple[str, Span | str]:
+    """What tells two messages apart: the code, and where."""
+    where = diagnostic.marks[0].span if diagnostic.marks else diagnostic.message
+    return diagnostic.code, where
 
 
 class Report:
@@ -87,13 +109,22 @@ class Report:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self._seen: set[tuple] = set()
+        self._silenced: set[tuple] = set()
 
     def add(self, problem: Problem) -> None:
-        diagnostic = problem.describe()
-        where = diagnostic.marks[0].span if diagnostic.marks else diagnostic.message
-        if (diagnostic.code, where) not in self._seen:
-            self._seen.add((diagnostic.code, where))
+        place = _place_of(problem.describe())
+        if place not in self._seen and place not in self._silenced:
+            self._seen.add(place)
             self.problems.append(problem)
+
+    def silence(self, span: Span, *codes: str) -> None:
+        """Take problems of these codes at a place for told: another message says it all."""
+        self._silenced.update((code, span) for code in codes)
+
+    def forget(self, count: int) -> None:
+        """Drop all but the first `count` problems: what reported the others is done again."""
+        del self.problems[count:]
+        self._seen = {_place_of(problem.describe()) for problem in self.problems}
 
     @property
     def has_errors(self) -> bool:
@@ -102,4 +133,4 @@ class Report:
     def stop_on_errors(self) -> None:
         """Raise `Refused` with everything collected if any of it is an error."""
         if self.has_errors:
-            raise Refused(*self.problems)
+            raise Refused(*(problem for problem in self.problems if not problem.waits))

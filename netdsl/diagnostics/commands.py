@@ -9,6 +9,9 @@ from typing import ClassVar
 
 import netdsl
 from netdsl.diagnostics import Diagnostic, Problem
+from netdsl.diagnostics.suggest import did_you_mean
+
+MOST_NAMES = 12  # listed in a message
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,30 @@ class OutputLost(Problem):
 
     def describe(self) -> Diagnostic:
         return self.say(f"cannot write to the standard output: {self.reason}")
+
+
+@dataclass(frozen=True)
+class NoSuchValue(Problem):
+    """A slice begins or ends at a name that the model does not have.
+
+    Any value with a name can be an end: outputs, losses, metrics, names bound in the model, and
+    those bound in its layers by their label path.
+
+        netdsl compile translate.net --weights W -o decoder.onnx --outputs logits --from memory
+        netdsl compile resnet.net --weights W -o stage.onnx --outputs stage.0.block.1.main
+    """
+
+    code: ClassVar[str] = "N856"
+    name: str
+    model: str
+    known: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        near = did_you_mean(self.name, self.known)
+        shown = ", ".join(f"`{name}`" for name in self.known[:MOST_NAMES])
+        more = ", …" if len(self.known) > MOST_NAMES else ""
+        return self.say(f"`{self.model}` has no value named `{self.name}`",
+                        notes=() if near else (f"there are {shown}{more}",), suggestion=near)
 
 
 @dataclass(frozen=True)

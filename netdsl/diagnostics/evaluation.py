@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from netdsl.diagnostics import Diagnostic, Mark, Problem
 from netdsl.diagnostics.names import listed
-from netdsl.diagnostics.suggest import did_you_mean
+from netdsl.diagnostics.origins import AxisOrigin, told
+from netdsl.diagnostics.suggest import argument_phrased, did_you_mean
 from netdsl.source import Span
 
+TYPICAL = {"c": "64", "k": "3", "p": "0.5", "axis": "1", "lr": "1e-3",
+           "peak": "0.1", "figure": "val.top1"}  # of arguments, for examples
 
 @dataclass(frozen=True)
 class UnknownArgument(Problem):
@@ -25,11 +28,16 @@ class UnknownArgument(Problem):
     of: str
     name: str
     known: tuple[str, ...]
+    way: str | None = None
+    others: tuple[tuple[str, Span], ...] = ()  # told with it
 
     def describe(self) -> Diagnostic:
         has = f"it has {listed(self.known)}" if self.known else "it has none"
-        return self.say(f"`{self.of}` has no argument `{self.name}`", self.span, notes=[has],
-                        suggestion=did_you_mean(self.name, self.known))
+        what = f"argument{'s' * bool(self.others)} "
+        what += listed((self.name, *(name for name, _ in self.others)))
+        way = self.way or argument_phrased(self.name) or did_you_mean(self.name, self.known)
+        return self.say(f"`{self.of}` has no {what}", self.span, *(s for _, s in self.others),
+                        notes=[has], suggestion=way)
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,20 @@ class MissingArgument(Problem):
     name: str
 
     def describe(self) -> Diagnostic:
+        argument = f"{self.name} = {TYPICAL.get(self.name, '…')}"
         return self.say(f"`{self.of}` needs `{self.name}`", self.span,
-                        suggestion=f"`{self.name} = …`")
+                        suggestion=f"`{_with_argument(self.span, argument)}`")
+
+
+def _with_argument(span: Span | None, argument: str) -> str:
+    """A short call with one argument more; the argument alone elsewhere."""
+    text = "" if span is None else span.text
+    if text.isidentifier():
+        return f"{text}({argument})"
+    if text[-1:] not in (")", "}") or "\n" in text or len(text) > 60:
+        return argument
+    inside = "" if text[-2] in "({" else ", "
+    return f"{text[:-1]}{inside}{argument}{text[-1]}"
 
 
 @dataclass(frozen=True)
@@ -88,10 +108,11 @@ class BadValue(Problem):
     value: str
     reason: str
     expected: str
+    way: str | None = None
 
     def describe(self) -> Diagnostic:
         return self.say(f"`{self.name}` of `{self.of}` must be {self.expected}",
-                        Mark(self.span, f"{self.value} {self.reason}"))
+                        Mark(self.span, f"{self.value} {self.reason}"), suggestion=self.way)
 
 
 @dataclass(frozen=True)
@@ -150,9 +171,14 @@ class NotApplicable(Problem):
     code = "N208"
     span: Span
     what: str
+    bound: Mark | None = None
+    hidden: str | None = None  # the word of the language that is called like it
 
     def describe(self) -> Diagnostic:
-        return self.say(f"{self.what} cannot be applied", self.span)
+        way = None
+        if self.hidden is not None:
+            way = f"give it another name, so that `{self.hidden}` means the word of the language"
+        return self.say(f"{self.what} cannot be applied", self.span, self.bound, suggestion=way)
 
 
 @dataclass(frozen=True)
@@ -187,10 +213,13 @@ class NotCompileTime(Problem):
     span: Span
     what: str
     is_tensor: bool
+    way: str | None = None
 
     def describe(self) -> Diagnostic:
-        way = ("`where(condition, a, b)` chooses element by element" if self.is_tensor
-               else "fix the size in the input's declaration")
+        way = self.way or (
+            "`where(condition, a, b)` chooses element by element" if self.is_tensor
+            else "fix the size in the input's declaration"
+        )
         return self.say(f"{self.what} is not known at compile time", self.span, suggestion=way)
 
 
@@ -207,9 +236,10 @@ class WrongKind(Problem):
     what: str
     needed: str
     way: str | None = None
+    made: Mark | None = None  # where it comes from
 
     def describe(self) -> Diagnostic:
-        return self.say(f"{self.needed} is needed here, not {self.what}", self.span,
+        return self.say(f"{self.needed} is needed here, not {self.what}", self.span, self.made,
                         suggestion=self.way)
 
 
@@ -256,24 +286,12 @@ class BadIndex(Problem):
     code = "N225"
     span: Span
     reason: str
+    origins: tuple[AxisOrigin, ...] = ()
+    way: str | None = None
 
     def describe(self) -> Diagnostic:
-        return self.say(self.reason, self.span)
-
-
-@dataclass(frozen=True)
-class NotYet(Problem):
-    """The language has it, this version does not build it yet.
-
-    The file is well-formed; what it says here comes with a later version of netdsl.
-    """
-
-    code = "N290"
-    span: Span
-    what: str
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"{self.what} is not supported by this version of netdsl", self.span)
+        return self.say(self.reason, self.span, notes=told(self.origins, self.span.source),
+                        suggestion=self.way)
 
 
 @dataclass(frozen=True)

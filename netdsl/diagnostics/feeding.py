@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.diagnostics import Diagnostic, Problem
+from netdsl.diagnostics import Diagnostic, Mark, Problem
 from netdsl.diagnostics.suggest import did_you_mean
+from netdsl.source import Span
 
 
 @dataclass(frozen=True)
@@ -202,3 +203,29 @@ class ElementsRefused(Problem):
 
     def describe(self) -> Diagnostic:
         return self.say(self.reason)
+
+
+@dataclass(frozen=True)
+class AssumptionBroken(Problem):
+    """What is fed has sizes that break what the network assumes or asserts of them.
+
+    Relations between free sizes that cannot be proved are assumed: a window of 7 needs `H >= 7`, a
+    sum of [B, S] and [B, T] needs `S == T`, and an `assert` about free sizes says one itself.
+    `netdsl check` lists them below each model; they are checked when data arrive.
+
+    Feed other sizes, or pad what is fed.
+    """
+
+    code: ClassVar[str] = "N519"
+    span: Span | None
+    relation: str
+    found: str
+    message: str = ""  # of the assertion
+    layer: str = ""
+
+    def describe(self) -> Diagnostic:
+        said = self.message or f"the network needs `{self.relation}`, but {self.found}"
+        notes = [f"`{self.relation}` is not so: {self.found}"] if self.message else []
+        notes += [f"in {self.layer}"] if self.layer else []
+        mark = None if self.span is None else Mark(self.span, f"`{self.relation}` is needed here")
+        return self.say(said, mark, notes=notes)

@@ -59,10 +59,11 @@ class ColonBlock(Problem):
 
     code: ClassVar[str] = "N122"
     span: Span
+    meant: str
 
     def describe(self) -> Diagnostic:
         message = "blocks stand in braces, not behind `:`"
-        return self.say(message, self.span, suggestion="write `{ … }`")
+        return self.say(message, self.span, suggestion=f"write `{self.meant}`")
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,10 @@ class ForeignForm(Problem):
     code: ClassVar[str] = "N125"
     span: Span
     instead: str
+    message: str | None = None
 
     def describe(self) -> Diagnostic:
-        message = f"`{self.span.text}` means nothing here"
+        message = self.message or f"`{self.span.text}` means nothing here"
         return self.say(message, self.span, suggestion=self.instead)
 
 
@@ -132,9 +134,10 @@ class SlashComment(Problem):
     more: int = 0  # how often it stands further down
 
     def describe(self) -> Diagnostic:
-        mark = Mark(self.span, "this is division")
+        sign = self.span.text
+        mark = Mark(self.span, "this is division" if sign == "//" else "")
         notes = (f"and {self.more} more below",) if self.more else ()
-        suggestion = "write `#` for `//`"
+        suggestion = f"write `#` for `{sign}`"
         return self.say("comments begin with `#`", mark, notes=notes, suggestion=suggestion)
 
 
@@ -153,11 +156,12 @@ class ModelParentheses(Problem):
 
     code: ClassVar[str] = "N127"
     span: Span
+    meant: str
 
     def describe(self) -> Diagnostic:
         return self.say(
             "a model takes nothing in parentheses",
             self.span,
-            notes=("attributes stand in braces: `model Name{classes = 10} { … }`",),
-            suggestion="declare data in the body: `input image: f32[B, 3, 32, 32]`",
+            notes=("data are declared in the body: `input image: f32[B, 3, 32, 32]`",),
+            suggestion=f"attributes stand in braces: `model {self.meant} {{ … }}`",
         )

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdsl.diagnostics import Diagnostic, Mark, Problem, Severity
-from netdsl.diagnostics.suggest import did_you_mean
+from netdsl.diagnostics.suggest import did_you_mean, phrased
 from netdsl.source import Span
+
+
+MOST_MARKS = 6  # of one message
 
 
 def listed(names: tuple[str, ...]) -> str:
@@ -29,12 +32,13 @@ class UnknownName(Problem):
     span: Span
     name: str
     known: tuple[str, ...]
+    where: Mark | None = None  # a place that has to do with it
+    way: str | None = None
 
     def describe(self) -> Diagnostic:
-        suggestion = did_you_mean(self.name, self.known)
-        if self.name in ("self", "this"):
-            suggestion = "name a layer by a label where it is used: `x -> conv1: conv{16}`"
-        return self.say(f"nothing is called `{self.name}` here", self.span, suggestion=suggestion)
+        way = self.way or phrased(self.name) or did_you_mean(self.name, self.known)
+        return self.say(f"nothing is called `{self.name}` here", self.span, self.where,
+                        suggestion=way)
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class SecondUnlabelled(Problem):
     def describe(self) -> Diagnostic:
         return self.say(f"`{self.name}` needs a label: this turn of the loop makes another",
                         self.span, Mark(self.first, "this one took the loop's path"),
-                        suggestion=f"`label: {self.name}{{…}}`")
+                        suggestion=f"`{self.name}1: {self.span.text}`")
 
 
 @dataclass(frozen=True)
@@ -181,9 +185,15 @@ class Recursive(Problem):
     code = "N221"
     span: Span
     name: str
+    is_layer: bool = False
+    hidden: str | None = None  # "the layer", where a word of the language is called the same
 
     def describe(self) -> Diagnostic:
-        return self.say(f"`{self.name}` needs itself", self.span)
+        way = "repeat with `for`: `block: for (i in 0..n) { x = … }`" if self.is_layer else None
+        if self.hidden is not None:
+            way = (f"call what is declared something else, and `{self.name}` is {self.hidden} of "
+                   "the language again")
+        return self.say(f"`{self.name}` needs itself", self.span, suggestion=way)
 
 
 @dataclass(frozen=True)
@@ -197,10 +207,11 @@ class NoReturn(Problem):
     code = "N222"
     span: Span
     name: str
+    last: str = "…"  # what its last statement binds
 
     def describe(self) -> Diagnostic:
         return self.say(f"`{self.name}` returns nothing", self.span,
-                        suggestion="end its body with `return …`")
+                        suggestion=f"end its body with `return {self.last}`")
 
 
 @dataclass(frozen=True)
@@ -230,16 +241,19 @@ class BadImport(Problem):
     """A file named by `use` cannot be had.
 
     Paths are relative to the file that names them and stay below the folder of the file given on
-    the command line; links out of it are not followed.
+    the command line; links out of it are not followed. `--root FOLDER` names another folder from
+    which files may be imported.
     """
 
     code = "N224"
     span: Span
     path: str
     reason: str
+    way: str | None = None
 
     def describe(self) -> Diagnostic:
-        return self.say(f"`{self.path}` cannot be used: {self.reason}", self.span)
+        message = f"`{self.path}` cannot be used: {self.reason}"
+        return self.say(message, self.span, suggestion=self.way)
 
 
 @dataclass(frozen=True)
@@ -255,11 +269,12 @@ class NoMember(Problem):
     of: str
     name: str
     known: tuple[str, ...]
+    way: str | None = None
 
     def describe(self) -> Diagnostic:
         return self.say(f"{self.of} has no `{self.name}`", self.span,
                         notes=[f"it has {listed(self.known)}"] if self.known else [],
-                        suggestion=did_you_mean(self.name, self.known))
+                        suggestion=self.way or did_you_mean(self.name, self.known))
 
 
 @dataclass(frozen=True)
@@ -274,10 +289,19 @@ class NameByPosition(Problem):
     severity: ClassVar[Severity] = "note"
     span: Span
     path: str
+    more: tuple[NameByPosition, ...] = ()
 
     def describe(self) -> Diagnostic:
-        return self.say(f"this layer is named by its position: `{self.path}`", self.span,
-                        suggestion="give it a label")
+        named = (self, *self.more)
+        text = " ".join(self.span.text.split())
+        label = f"{self.path.rpartition('.')[2].rpartition('_')[0]}1: {text}"
+        way = f"labels keep names: `{label}`" if len(label) <= 60 else "labels keep names"
+        if not self.more:
+            return self.say(f"this layer is named by its position: `{self.path}`", self.span,
+                            suggestion=way)
+        marks = [Mark(each.span, each.path) for each in named[:MOST_MARKS]]
+        return self.say(f"{len(named)} layers are named by their positions", *marks,
+                        suggestion=way)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Problems of train programs: losses, parameters, settings, feeds: codes N41x to N44x."""
+"""Problems of train programs: losses, parameters, steps, settings: codes N41x to N45x."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from netdsl.diagnostics import Diagnostic, Mark, Problem
 from netdsl.diagnostics.names import listed
-from netdsl.diagnostics.suggest import did_you_mean
+from netdsl.diagnostics.suggest import did_you_mean, nearest
 from netdsl.source import Span
 
 # ------------------------------------------------------------------ losses and parameters
@@ -149,6 +149,77 @@ class MatchesNothing(Problem):
                         suggestion=did_you_mean(self.pattern, self.known))
 
 
+# ------------------------------------------------------------------ programs and steps
+
+
+@dataclass(frozen=True)
+class ProgramTwice(Problem):
+    """Two train programs, or two samplers, of one model that nothing tells apart.
+
+    A file may train one model in several ways; each then has a name, by which the command line
+    finds it: `netdsl train birds.net:probe`.
+
+        train probe: Birds { … }
+        train full: Birds { … }
+    """
+
+    code = "N447"
+    span: Span
+    word: str
+    model: str
+    first: Span
+
+    def describe(self) -> Diagnostic:
+        way = f"name them: `train first: {self.model} {{ … }}`" if self.word == "train" else None
+        return self.say(f"`{self.word} {self.model}` stands here twice", Mark(self.span, "again"),
+                        Mark(self.first, "first here"), suggestion=way)
+
+
+@dataclass(frozen=True)
+class MinimizeBesideSteps(Problem):
+    """A `minimize` outside of the steps of its program.
+
+    Steps run in the order of the file, and a `minimize` alone is a step of its own, whose place
+    among the others nobody could tell. Give it a step too:
+
+        step D { minimize d over D with adam(lr = 2e-4) }
+        step G { minimize g over G with adam(lr = 2e-4) }
+    """
+
+    code = "N459"
+    span: Span
+    step: Span
+
+    def describe(self) -> Diagnostic:
+        return self.say("this `minimize` stands beside steps and belongs to none", self.span,
+                        Mark(self.step, "a step"), suggestion="`step NAME { minimize … }`")
+
+
+@dataclass(frozen=True)
+class AmbiguousOverride(Problem):
+    """`--set` gives an argument that several optimisers have with different values.
+
+    Giving all of them the same would undo what the program says by the difference. Name the one
+    that is meant, by its step, its loss or its pattern of `over`:
+
+        netdsl train gan.net --set D.lr=1e-4
+        netdsl train birds.net:full --set stage.3.lr=1e-3
+    """
+
+    code = "N448"
+    span: Span
+    name: str
+    addresses: tuple[str, ...]
+    places: tuple[Span | None, ...]
+
+    def describe(self) -> Diagnostic:
+        marks = [Mark(span, f"`{address}.{self.name}`")
+                 for span, address in zip(self.places, self.addresses) if span is not None]
+        return self.say(f"several optimisers have a `{self.name}`, and they differ", self.span,
+                        *marks[:4], suggestion=f"say which: `--set {self.addresses[0]}."
+                                               f"{self.name}={self.span.text}`")
+
+
 # ------------------------------------------------------------------ settings
 
 
@@ -163,19 +234,26 @@ class UnknownSetting(Problem):
     span: Span | None
     name: str
     known: tuple[str, ...]
+    arguments: tuple[str, ...] = ()  # of optimisers
 
     def describe(self) -> Diagnostic:
+        meant = nearest(self.name, (*self.known, *self.arguments))
+        way = None
+        if meant == "minimize":
+            way = "write `minimize LOSS with adam(lr = 1e-3)`"
+        elif meant in self.arguments:
+            way = f"it belongs to the optimiser: `minimize LOSS with sgd({meant} = …)`"
         return self.say(f"a train program has no entry `{self.name}`", self.span,
                         notes=[f"its entries are {listed(self.known)}"],
-                        suggestion=did_you_mean(self.name, self.known))
+                        suggestion=way or did_you_mean(self.name, self.known))
 
 
 @dataclass(frozen=True)
 class NotYetTrained(Problem):
-    """Part of the language that this version checks and cannot train.
+    """Part of the language that this version checks and does not carry out yet.
 
-    The file may well be right; the training loop of this version does not know the entry, and
-    leaving it out without a word would train something else.
+    The file is right as far as it can be checked; leaving the part out without a word would train
+    something else. `netdsl check` accepts it, `netdsl train` does not begin.
     """
 
     code = "N432"
@@ -183,127 +261,110 @@ class NotYetTrained(Problem):
     what: str
 
     def describe(self) -> Diagnostic:
-        return self.say(f"{self.what}: not yet trained by this version of netdsl", self.span)
+        return self.say(f"{self.what}: not yet carried out by this version of netdsl", self.span)
 
 
 @dataclass(frozen=True)
-class WrongCount(Problem):
-    """A batch size or a number of epochs that is not a whole number of at least 1."""
+class WrongSetting(Problem):
+    """A setting with a value that it cannot have.
+
+        batch 2.5                                      # a whole number of at least 1
+        clip "much"                                    # a number above 0
+
+    `netdsl explain batch` says what each setting takes.
+    """
 
     code = "N433"
     span: Span | None
     name: str
     given: str
+    expected: str
 
     def describe(self) -> Diagnostic:
-        return self.say(f"`{self.name}` must be a whole number of at least 1, not {self.given}",
-                        self.span)
-
-
-# ------------------------------------------------------------------ feeding a model
+        return self.say(f"`{self.name}` must be {self.expected}, not {self.given}", self.span)
 
 
 @dataclass(frozen=True)
-class NotAnInput(Problem):
-    """A `feed` for something that is no input of the model.
+class UnknownFigure(Problem):
+    """A setting names a figure that the run does not have.
 
-        feed imgae = image -> random_flip()    # did you mean `image`?
+    A run has the model's losses and metrics over the validation rows, called `val.NAME`:
+
+        stop early(val.top1, patience = 10)
     """
 
-    code = "N441"
+    code = "N449"
     span: Span | None
     name: str
     known: tuple[str, ...]
 
     def describe(self) -> Diagnostic:
-        return self.say(f"the model has no input `{self.name}`", self.span,
-                        notes=[f"its inputs are {listed(self.known)}"],
+        return self.say(f"the run has no figure `{self.name}`", self.span,
+                        notes=[f"it has {listed(self.known)}"],
                         suggestion=did_you_mean(self.name, self.known))
 
 
 @dataclass(frozen=True)
-class FedTwice(Problem):
-    """Two `feed` entries for one input."""
+class UnknownRun(Problem):
+    """`from_run` names no train program that stands above this one.
 
-    code = "N442"
-    span: Span | None
-    name: str
+    Programs run in the order of the file, so one begins with the weights of an earlier one, which
+    has a name:
 
-    def describe(self) -> Diagnostic:
-        return self.say(f"the input `{self.name}` is fed twice", self.span)
-
-
-@dataclass(frozen=True)
-class NotFed(Problem):
-    """An input that training or validation needs and nothing feeds.
-
-    A field of the data feeds the input of the same name; others are said:
-
-        feed a = image -> random_flip()
+        train probe: Birds { … }
+        train full: Birds { weights from_run(probe) … }
     """
 
-    code = "N443"
-    span: Span | None
-    name: str
-    fields: tuple[str, ...]
-
-    def describe(self) -> Diagnostic:
-        return self.say(f"nothing feeds the input `{self.name}`", self.span,
-                        notes=[f"the data have the fields {listed(self.fields)}"],
-                        suggestion=f"name the field: `feed {self.name} = …`")
-
-
-@dataclass(frozen=True)
-class UnknownField(Problem):
-    """A field that the data set does not have.
-
-        feed a = imgae -> random_flip()        # did you mean `image`?
-    """
-
-    code = "N444"
+    code = "N450"
     span: Span | None
     name: str
     known: tuple[str, ...]
 
     def describe(self) -> Diagnostic:
-        return self.say(f"the data have no field `{self.name}`", self.span,
-                        notes=[f"their fields are {listed(self.known)}"],
-                        suggestion=did_you_mean(self.name, self.known))
+        has = f"there are {listed(self.known)}" if self.known else "none above this one has a name"
+        return self.say(f"no train program above this one is called `{self.name}`", self.span,
+                        notes=[has], suggestion=did_you_mean(self.name, self.known))
 
 
 @dataclass(frozen=True)
-class UnknownPhase(Problem):
-    """A condition after `when` in a feed that is neither `training` nor `validating`."""
+class BatchNotDivisible(Problem):
+    """`accumulate` does not divide the batch.
 
-    code = "N445"
-    span: Span | None
-    name: str
+    The passes of a step take equal parts of its batch, so that their mean is the mean over it:
 
-    def describe(self) -> Diagnostic:
-        return self.say(f"a feed knows the conditions `training` and `validating`, not "
-                        f"`{self.name}`", self.span,
-                        suggestion=did_you_mean(self.name, ("training", "validating")))
-
-
-@dataclass(frozen=True)
-class FieldDoesNotFit(Problem):
-    """What a feed makes does not have the type of the input it is for.
-
-        input image: f32[B, 1, 28, 28]         # and the data hold images of 8×8
-
-    Nothing is resized or cast behind your back, except that whole numbers become floats.
+        batch 64  accumulate 16                        # 16 passes of 4 rows
     """
 
-    code = "N446"
+    code = "N452"
     span: Span | None
-    input: str
-    type: str
-    field: str
-    reason: str
+    batch: int
+    passes: int
+    place: Span | None
 
     def describe(self) -> Diagnostic:
-        return self.say(f"the field `{self.field}` does not fit the input "
-                        f"`{self.input}: {self.type}`: {self.reason}", self.span)
+        place = None if self.place is None else Mark(self.place, "the rows of a step")
+        nearest = max(self.batch // self.passes, 1) * self.passes
+        return self.say(f"{self.passes} passes cannot share a batch of {self.batch} equally",
+                        self.span, place, suggestion=f"`batch {nearest}`")
+
+
+@dataclass(frozen=True)
+class UnknownState(Problem):
+    """`reset` names something that is no state of the model.
+
+        state hc: f32[2, layers, B, d] = zeros()       # in the model
+        reset [hc]                                     # in the train program
+    """
+
+    code = "N454"
+    span: Span | None
+    name: str
+    known: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        has = f"its states are {listed(self.known)}" if self.known else "it has no state"
+        return self.say(f"the model has no state `{self.name}`", self.span, notes=[has],
+                        suggestion=did_you_mean(self.name, self.known))
 
 
 def _some(parameters: tuple[str, ...]) -> str:

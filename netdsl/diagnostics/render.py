@@ -23,6 +23,7 @@ from netdsl.source import Source
 
 _TAB = 4
 _MOST_TEXT = 600  # characters of one message, note or text beside a mark
+_MOST_MARKS = 16  # drawn of one message; JSON has them all
 
 _BOLD, _BLUE, _PLAIN = "1", "1;34", "0"
 _SEVERITY_COLORS = {"error": "1;31", "warning": "1;33", "note": "1;36"}
@@ -40,7 +41,7 @@ def render_text(diagnostic: Diagnostic, color: bool = False, width: int = 100) -
     """
     paint = _Paint(color)
     severity = _SEVERITY_COLORS[diagnostic.severity]
-    excerpts = _excerpts(diagnostic.marks)
+    excerpts = _excerpts(diagnostic.marks[:_MOST_MARKS])
     margin = max((len(str(e.lines[-1])) for e in excerpts if e.lines), default=1)
     bar = " " * margin + " " + paint("|", _BLUE)
 
@@ -58,11 +59,13 @@ def render_text(diagnostic: Diagnostic, color: bool = False, width: int = 100) -
             out.append(paint(f"{number:>{margin}} |", _BLUE) + f" {shown}".rstrip())
             out += [f"{bar} {paint.underline(line, severity)}" for line in below]
         out.append(bar)
-    if out[-1] == bar and not (diagnostic.notes or diagnostic.suggestion):
-        out.pop()
     notes = [_printable(note, keep="\n") for note in diagnostic.notes]
+    if len(diagnostic.marks) > _MOST_MARKS:
+        notes.insert(0, f"and {len(diagnostic.marks) - _MOST_MARKS} more places")
     if diagnostic.suggestion:
         notes.append(f"try: {_printable(diagnostic.suggestion, keep=chr(10))}")
+    if out[-1] == bar and not notes:
+        out.pop()
     for note in notes:
         first, *more = note.split("\n")
         out.append(" " * margin + " " + paint("=", _BLUE) + f" {first}")
@@ -71,7 +74,8 @@ def render_text(diagnostic: Diagnostic, color: bool = False, width: int = 100) -
 
 
 def render_json(diagnostic: Diagnostic) -> dict[str, Any]:
-    """The message as plain data. Lines and columns count from 1; an end is one past the last."""
+    """The message as plain data. Lines and columns count from 1, offsets in the text from 0, all in
+    characters; an end is one past the last."""
     return {
         "code": diagnostic.code,
         "severity": diagnostic.severity,
@@ -91,6 +95,8 @@ def _mark_json(mark: Mark) -> dict[str, Any]:
         "column": column,
         "end_line": end_line,
         "end_column": end_column,
+        "start": mark.span.start,
+        "end": mark.span.end,
         "text": mark.text,
     }
 
@@ -127,12 +133,22 @@ def _draw(source: Source, number: int, marks: list[Mark], width: int) -> tuple[s
     start = source.position(marks[0].span.start)[1] - 1
     window = _Window(line, start, max(width, 20))
     placed = []
-    for mark in marks:
+    for mark in _not_around(marks):
         first = source.position(mark.span.start)[1] - 1
         left = window.column(first)
         right = window.column(min(first + mark.span.end - mark.span.start, len(line)))
         placed.append((left, max(right, left + 1), _printable(mark.text)))
     return window.shown, _underline(placed)
+
+
+def _not_around(marks: list[Mark]) -> list[Mark]:
+    """The marks that are drawn: a call without a text gives way to its operands that have one."""
+    return [
+        mark for mark in marks if mark.text or not any(
+            other.text and mark.span.start <= other.span.start and other.span.end <= mark.span.end
+            for other in marks
+        )
+    ]
 
 
 class _Window:

@@ -1,12 +1,13 @@
-"""Problems of recipes, which name registered rows (sources, transforms, optimisers, schedules), and
-of what their arguments are: codes N40x. Arguments that do not exist or are missing have the codes
-of every call, N202 to N204."""
+"""Problems of recipes, which name registered rows (sources, transforms, optimisers, schedules,
+samplers), and of what their arguments are: codes N40x and N440. Arguments that do not exist or are
+missing have the codes of every call, N202 to N204."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from netdsl.diagnostics import Diagnostic, Problem
+from netdsl.diagnostics.evaluation import TYPICAL
 from netdsl.diagnostics.names import listed
 from netdsl.diagnostics.suggest import did_you_mean
 from netdsl.source import Span
@@ -14,7 +15,7 @@ from netdsl.source import Span
 
 @dataclass(frozen=True)
 class UnknownRow(Problem):
-    """A data source, transform, optimiser or schedule that does not exist.
+    """A data source, transform, optimiser, schedule or sampler that does not exist.
 
         minimize ce with addam(lr = 1e-3)      # did you mean `adam`?
 
@@ -31,6 +32,28 @@ class UnknownRow(Problem):
         return self.say(f"there is no {self.sort} called `{self.name}`", self.span,
                         notes=[f"there are {listed(self.known)}"],
                         suggestion=did_you_mean(self.name, self.known))
+
+
+@dataclass(frozen=True)
+class BareWord(Problem):
+    """A row is named without its parentheses.
+
+        minimize ce with adam                  # adam(lr = 1e-3)
+        data digits                            # digits()
+
+    Only a stage of a pipeline stands without: `image -> random_flip`.
+    """
+
+    code = "N440"
+    span: Span | None
+    sort: str
+    name: str
+    needed: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        arguments = ", ".join(f"{name} = {TYPICAL.get(name, '…')}" for name in self.needed)
+        return self.say(f"the {self.sort} `{self.name}` stands without its parentheses", self.span,
+                        suggestion=f"`{self.name}({arguments})`")
 
 
 @dataclass(frozen=True)

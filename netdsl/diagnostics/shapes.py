@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdsl.diagnostics import Diagnostic, Mark, Problem, Severity
+from netdsl.diagnostics.origins import AxisOrigin, Cause, told
 from netdsl.source import Span
 
 
@@ -18,6 +19,9 @@ class SidesDiffer(Problem):
 
         main = x -> conv{64, k = 3}           # 28 becomes 26: no padding
         return main + x                       # [B, 64, 26, 26] + [B, 64, 28, 28]
+
+    Of each axis on which they differ the message tells how both sizes came to be, as far back as
+    somebody wrote them down.
     """
 
     code = "N301"
@@ -25,12 +29,16 @@ class SidesDiffer(Problem):
     operator: str
     left: Mark
     right: Mark
-    reason: str
+    trouble: str = "have different shapes"
+    reasons: tuple[str | Cause, ...] = ()
+    origins: tuple[AxisOrigin, ...] = ()
     way: str | None = None
 
     def describe(self) -> Diagnostic:
-        return self.say(f"the two sides of `{self.operator}` do not fit", self.left, self.right,
-                        notes=[self.reason], suggestion=self.way)
+        source = self.span.source
+        reasons = [r.told(source) if isinstance(r, Cause) else r for r in self.reasons]
+        return self.say(f"the two sides of `{self.operator}` {self.trouble}", self.left, self.right,
+                        notes=[*reasons, *told(self.origins, source)], suggestion=self.way)
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,15 @@ class OperandRefused(Problem):
     of: str
     reason: str
     operands: tuple[Mark, ...] = ()
+    ranks: tuple[Cause, ...] = ()
+    origins: tuple[AxisOrigin, ...] = ()
     way: str | None = None
 
     def describe(self) -> Diagnostic:
+        source = self.span.source
+        ranks = [cause.told(source) for cause in self.ranks]
         return self.say(f"`{self.of}`: {self.reason}", self.span, *self.operands,
-                        suggestion=self.way)
+                        notes=[*ranks, *told(self.origins, source)], suggestion=self.way)
 
 
 @dataclass(frozen=True)
@@ -67,15 +79,18 @@ class OperandMismatch(Problem):
 
     code = "N303"
     span: Span
-    declared: Span
+    declared: Mark
     name: str
     found: str
     reason: str
+    origins: tuple[AxisOrigin, ...] = ()
+    way: str | None = None
 
     def describe(self) -> Diagnostic:
+        notes = told(self.origins, self.span.source) or [self.reason]
         return self.say(f"`{self.name}` does not have the declared shape",
-                        Mark(self.span, f"this is {self.found}"),
-                        Mark(self.declared, "declared here"), notes=[self.reason])
+                        Mark(self.span, f"this is {self.found}"), self.declared,
+                        notes=notes, suggestion=self.way)
 
 
 @dataclass(frozen=True)
@@ -87,15 +102,18 @@ class ResultMismatch(Problem):
 
     code = "N304"
     span: Span
-    declared: Span
+    declared: Mark
     layer: str
     found: str
     reason: str
+    origins: tuple[AxisOrigin, ...] = ()
+    way: str | None = None
 
     def describe(self) -> Diagnostic:
+        notes = told(self.origins, self.span.source) or [self.reason]
         return self.say(f"`{self.layer}` does not return the declared shape",
-                        Mark(self.span, f"this is {self.found}"),
-                        Mark(self.declared, "declared here"), notes=[self.reason])
+                        Mark(self.span, f"this is {self.found}"), self.declared,
+                        notes=notes, suggestion=self.way)
 
 
 @dataclass(frozen=True)
@@ -111,12 +129,11 @@ class LossNotScalar(Problem):
     role: str
     name: str
     found: str
-    is_float: bool
+    way: str
 
     def describe(self) -> Diagnostic:
-        way = "`mean(…)` of it" if self.is_float else "`mean(f32(…))` of it"
         return self.say(f"the {self.role} `{self.name}` is {self.found}, not one number",
-                        self.span, suggestion=way)
+                        self.span, suggestion=self.way)
 
 
 @dataclass(frozen=True)
@@ -158,7 +175,7 @@ class RandomInference(Problem):
 class UnknownDType(Problem):
     """A tensor type names a dtype that does not exist.
 
-    There are f32 (the default of layer signatures), f16, f64, i32, i64 and bool.
+    There are f32 (the default of layer signatures), f16, bf16, f64, i32, i64 and bool.
     """
 
     code = "N308"
@@ -174,9 +191,11 @@ class UnknownDType(Problem):
 class HoleFound(Problem):
     """The size that stands at a `?`.
 
-    A hole in a signature fits any size, and the compiler tells which it found.
+    A hole in a signature fits any size, and one in the shape of `reshape` is the size that is
+    left; the compiler tells which it found.
 
         layer Head{}(x: [B, ?, ?]) { … }              # axis 1 is 49, axis 2 is 768
+        y = reshape(x, [B, ?])                        # axis 1 is 37632
     """
 
     code = "N309"
@@ -187,3 +206,56 @@ class HoleFound(Problem):
 
     def describe(self) -> Diagnostic:
         return self.say(f"axis {self.axis} is {self.size}", self.span)
+
+
+@dataclass(frozen=True)
+class NoRelation(Problem):
+    """An assertion about free sizes leaves several possibilities open.
+
+    What depends on a free dimension is settled when data arrive: the relations that an `assert`
+    joins by `and` are listed by `netdsl check`, and checked then. Which of two alternatives holds
+    cannot be listed so.
+
+        assert H % 4 == 0 and W <= 512 else "…"      # two relations
+        assert H == W or H == 2 * W else "…"         # which of them?
+
+    Assert the one that your data fulfil, or make the sizes known: attributes of the model, numbers
+    in the input's declaration.
+    """
+
+    code = "N310"
+    span: Span
+
+    def describe(self) -> Diagnostic:
+        return self.say("neither side of this is known before data arrive", self.span,
+                        notes=["relations between free sizes can be joined by `and` alone"],
+                        suggestion="assert one of them")
+
+
+@dataclass(frozen=True)
+class BatchRefused(Problem):
+    """The batch of the training program breaks what the model assumes or asserts of it.
+
+    Relations between free sizes are checked when data arrive; where a relation is about the batch
+    alone, the program says its size already.
+
+        assert 1000 % B == 0 else "…"
+        train M { batch 300 … }                       # 250, or 500
+
+    Choose another `batch`.
+    """
+
+    code = "N311"
+    span: Span | None
+    message: str
+    found: str
+    relation: str
+    needed: Span | None
+    nearest: int | None
+
+    def describe(self) -> Diagnostic:
+        marks = [None if self.span is None else Mark(self.span, self.found),
+                 None if self.needed is None else Mark(self.needed, f"`{self.relation}` is needed")]
+        said = self.message or f"this batch breaks `{self.relation}`"
+        way = None if self.nearest is None else f"`batch {self.nearest}`"
+        return self.say(said, *marks, suggestion=way)

@@ -64,9 +64,11 @@ class TooLong(Problem):
     code: ClassVar[str] = "N103"
     name: str
     limit: str  # "4 MiB", "1,000,000 words and signs"
+    span: Span | None = None  # where it goes beyond, or the `use` that asked for it
 
     def describe(self) -> Diagnostic:
-        return self.say(f"`{self.name}` is longer than {self.limit}, the most netdsl reads")
+        message = f"`{self.name}` is longer than {self.limit}, the most netdsl reads"
+        return self.say(message, self.span)
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,24 @@ class BadNumber(Problem):
 
 
 @dataclass(frozen=True)
+class LongName(Problem):
+    """A name is too long.
+
+    Names and labels become parts of the names of parameters, which nobody reads beyond a line,
+    and every parameter below a label repeats it. Shorten the name; say the rest in a comment.
+    """
+
+    code: ClassVar[str] = "N109"
+    span: Span
+    limit: int
+
+    def describe(self) -> Diagnostic:
+        mark = Mark(self.span, f"{self.span.end - self.span.start:,} letters")
+        return self.say(f"this name has more than {self.limit} letters", mark,
+                        suggestion="shorten it; a comment can say the rest")
+
+
+@dataclass(frozen=True)
 class UnclosedString(Problem):
     """A string has no closing quote.
 
@@ -192,12 +212,13 @@ class Unexpected(Problem):
     expected: tuple[str, ...]  # in words
     opened: Span | None = None  # the bracket around it
     notes: tuple[str, ...] = ()
+    way: str | None = None
 
     def describe(self) -> Diagnostic:
         expected = alternatives(self.expected)
         message = f"expected {expected}, found {self.found}"
         opened = self.opened and Mark(self.opened, "opened here")
-        return self.say(message, self.span, opened, notes=self.notes)
+        return self.say(message, self.span, opened, notes=self.notes, suggestion=self.way)
 
 
 @dataclass(frozen=True)
@@ -230,11 +251,13 @@ class Unclosed(Problem):
     span: Span
     closing: str
     before: Span | None = None  # where it should have been closed at the latest
+    way: str | None = None
 
     def describe(self) -> Diagnostic:
         before = self.before and Mark(self.before, f"`{self.closing}` is missing before this")
         message = f"this `{self.span.text}` is never closed"
-        return self.say(message, self.span, before)
+        way = f"`{self.way}`" if self.way else f"close it with `{self.closing}`"
+        return self.say(message, self.span, before, suggestion=way)
 
 
 @dataclass(frozen=True)
@@ -316,7 +339,8 @@ class BadEdition(Problem):
 
     def describe(self) -> Diagnostic:
         if self.late:
-            return self.say("the edition is not the first thing in the file", self.span)
+            return self.say("the edition is not the first thing in the file", self.span,
+                            suggestion="move it to the first line")
         message = f"edition {self.span.text} is not known"
         return self.say(message, self.span, suggestion="write `net 1`")
 

@@ -154,3 +154,21 @@ class FolderTaken(Problem):
         return self.say(f"{self.folder} holds a training already",
                         suggestion="go on with it (`--resume`), choose another folder, or replace "
                                    "it (`--overwrite`)")
+
+
+@dataclass(frozen=True)
+class FreeState(Problem):
+    """A state has a free dimension, and nothing says yet how large it is.
+
+    A state that holds something for each row of a batch fixes the batch. It is made when a training
+    with that batch begins, which this version does not do yet.
+    """
+
+    code = "N460"
+    span: Span | None
+    name: str
+    type: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"the state `{self.name}` is {self.type}: its size is not known before the "
+                        "batch is", self.span)

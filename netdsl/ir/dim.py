@@ -5,8 +5,7 @@ is an `Expr`, kept canonical: equal expressions are equal objects under `==` and
 
     B * (H // 2) + 1      is      {B·⌊H/2⌋: 1, (): 1}
 
-Free dimensions stand for integers of at least 1. Questions about sizes have three answers:
-True (proved), False (refuted), None (it depends; the compiler notes it as an assumption).
+Free dimensions stand for integers of at least 1. What can be proved about sizes is in `proof`.
 Expressions are bounded in size, so that no file makes them grow without end.
 """
 
@@ -14,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf, prod
-from typing import TypeAlias
+from math import gcd, inf, prod
+from typing import Any, TypeAlias
 
 MOST_PARTS = 4000  # of an expression, written out
 MOST_NESTED = 60  # quotients in quotients
@@ -26,11 +25,31 @@ class TooComplex(Exception):
     """An expression beyond the bounds above."""
 
 
+def _worked_out() -> Any:
+    """A field that follows from the others: sizes are compared and hashed all the time."""
+    return field(init=False, repr=False, compare=False)
+
+
+def _keep(record: Any, **values: Any) -> None:
+    for name, value in values.items():
+        object.__setattr__(record, name, value)
+
+
 @dataclass(frozen=True, slots=True)
 class Symbol:
     """A free dimension, by the name it has in the model's inputs."""
 
     name: str
+    order: tuple[int, str] = _worked_out()
+    parts: int = _worked_out()
+    depth: int = _worked_out()
+    _hash: int = _worked_out()
+
+    def __post_init__(self) -> None:
+        _keep(self, order=(1, self.name), parts=1, depth=0, _hash=hash(self.name))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         return self.name
@@ -42,6 +61,19 @@ class Quotient:
 
     numerator: Dim
     divisor: Dim
+    order: tuple[int, str] = _worked_out()
+    parts: int = _worked_out()
+    depth: int = _worked_out()
+    _hash: int = _worked_out()
+
+    def __post_init__(self) -> None:
+        inner = [dim for dim in (self.numerator, self.divisor) if isinstance(dim, Expr)]
+        _keep(self, order=(0, str(self)), parts=2 + sum(dim.parts for dim in inner),
+              depth=1 + max(dim.depth for dim in inner),
+              _hash=hash((self.numerator, self.divisor)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         return f"{_operand(self.numerator)} // {_operand(self.divisor)}"
@@ -56,30 +88,36 @@ class Expr:
     """A polynomial with integer coefficients that is not a constant. Build with arithmetic."""
 
     terms: tuple[tuple[Monomial, int], ...]
-    parts: int = field(init=False, repr=False, compare=False)
-    depth: int = field(init=False, repr=False, compare=False)
+    parts: int = _worked_out()
+    depth: int = _worked_out()
+    _hash: int = _worked_out()
 
     def __post_init__(self) -> None:
         """Raises TooComplex."""
-        atoms = [(_extent(atom), power) for monomial, _ in self.terms for atom, power in monomial]
-        parts = len(self.terms) + sum(parts * power for (parts, _), power in atoms)
-        depth = max(depth for (_, depth), _ in atoms)
-        widest = max(factor.bit_length() for _, factor in self.terms)
-        if parts > MOST_PARTS or depth > MOST_NESTED or widest > MOST_BITS:
+        parts, depth = len(self.terms), 0
+        for monomial, factor in self.terms:
+            for atom, power in monomial:
+                parts += atom.parts * power
+                depth = max(depth, atom.depth)
+            if factor.bit_length() > MOST_BITS:
+                raise TooComplex
+        if parts > MOST_PARTS or depth > MOST_NESTED:
             raise TooComplex
-        object.__setattr__(self, "parts", parts)
-        object.__setattr__(self, "depth", depth)
+        _keep(self, parts=parts, depth=depth, _hash=hash(self.terms))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __add__(self, other: Dim) -> Dim:
         terms = dict(self.terms)
-        for monomial, factor in _terms(other):
+        for monomial, factor in terms_of(other):
             terms[monomial] = terms.get(monomial, 0) + factor
-        return _canonical(terms)
+        return polynomial(terms)
 
     __radd__ = __add__
 
     def __neg__(self) -> Dim:
-        return _canonical({monomial: -factor for monomial, factor in self.terms})
+        return polynomial({monomial: -factor for monomial, factor in self.terms})
 
     def __sub__(self, other: Dim) -> Dim:
         return self + -other
@@ -92,10 +130,10 @@ class Expr:
             raise TooComplex
         terms: dict[Monomial, int] = {}
         for left, a in self.terms:
-            for right, b in _terms(other):
-                monomial = _times(left, right)
+            for right, b in terms_of(other):
+                monomial = times(left, right)
                 terms[monomial] = terms.get(monomial, 0) + a * b
-        return _canonical(terms)
+        return polynomial(terms)
 
     __rmul__ = __mul__
 
@@ -118,7 +156,7 @@ class Expr:
         return result
 
     def __str__(self) -> str:
-        lone = _lone_quotient(self)
+        lone = lone_quotient(self)
         if lone is not None:
             return str(lone)
         written = []
@@ -151,21 +189,25 @@ def floor_div(a: Dim, b: Dim) -> Dim:
     if a == b:
         return 1
     if not isinstance(b, int):
-        whole = _divide_by_monomial(a, b)
-        return whole if whole is not None else _atom(Quotient(a, b))
+        return _divide_by_size(a, b)
     if b == 0:
         raise ZeroDivisionError("a size divided by 0")
+    if b < 0:
+        return floor_div(-a, -b)
     # ⌊(b·q + r) / b⌋ = q + ⌊r / b⌋ for integers q: every factor is brought into 0 … b - 1
-    whole = _canonical({m: f // b for m, f in _terms(a)})
-    rest = _canonical({m: f % b for m, f in _terms(a)})
+    whole = polynomial({m: f // b for m, f in terms_of(a)})
+    rest = polynomial({m: f % b for m, f in terms_of(a)})
     if isinstance(rest, int):
         return whole + rest // b
-    offset = sum(f for m, f in rest.terms if m == ())
-    inner = _lone_quotient(rest - offset)
-    if inner is not None and isinstance(inner.divisor, int) and inner.divisor > 0 and b > 0:
+    shared = gcd(b, content(rest))
+    if shared > 1:  # ⌊x / cb⌋ = ⌊⌊x / c⌋ / b⌋, and c divides all but the number in x
+        return whole + floor_div(floor_div(rest, shared), b // shared)
+    offset = constant(rest)
+    inner = lone_quotient(rest - offset)
+    if inner is not None and isinstance(inner.divisor, int):
         # ⌊(⌊a / c⌋ + n) / b⌋ = ⌊(a + cn) / cb⌋
         return whole + floor_div(inner.numerator + inner.divisor * offset, inner.divisor * b)
-    return whole + _atom(Quotient(rest, b))
+    return whole + single(Quotient(rest, b))
 
 
 def ceil_div(a: Dim, b: Dim) -> Dim:
@@ -180,28 +222,12 @@ def size(shape: tuple[Dim, ...]) -> Dim:
     return prod(shape, start=1)
 
 
-def equal(a: Dim, b: Dim) -> bool | None:
-    """Whether two sizes agree: True or False where that is certain, None where it depends."""
-    low, high = bounds(a - b)
-    if low == high == 0:
-        return True
-    if low > 0 or high < 0:
-        return False
-    return None
-
-
-def at_most(a: Dim, b: Dim) -> bool | None:
-    """Whether a ≤ b, three-valued as `equal`."""
-    low, high = bounds(b - a)
-    if low >= 0:
-        return True
-    return False if high < 0 else None
-
-
 def bounds(dim: Dim) -> tuple[float, float]:
     """An interval that holds the size for every value of its free dimensions."""
+    if isinstance(dim, int):
+        return dim, dim
     low = high = 0
-    for monomial, factor in _terms(dim):
+    for monomial, factor in terms_of(dim):
         a, b = 1, 1
         for atom, power in monomial:
             for _ in range(power):
@@ -240,39 +266,58 @@ def substitute(dim: Dim, sizes: Mapping[str, Dim]) -> Dim:
 
 def _substitute_atom(atom: Atom, sizes: Mapping[str, Dim]) -> Dim:
     if isinstance(atom, Symbol):
-        return sizes.get(atom.name, _atom(atom))
+        return sizes.get(atom.name, single(atom))
     return floor_div(substitute(atom.numerator, sizes), substitute(atom.divisor, sizes))
 
 
-def _terms(dim: Dim):
+def terms_of(dim: Dim) -> tuple[tuple[Monomial, int], ...]:
+    """The products of a size and their factors, the constant's product being empty."""
     if isinstance(dim, int):
         return (((), dim),) if dim else ()
     return dim.terms
 
 
-def _canonical(terms: dict[Monomial, int]) -> Dim:
+def constant(dim: Dim) -> int:
+    """The term without free dimensions."""
+    return dim if isinstance(dim, int) else sum(f for m, f in dim.terms if m == ())
+
+
+def content(dim: Dim) -> int:
+    """The greatest number that divides the factor of every other term."""
+    return gcd(*(f for m, f in terms_of(dim) if m != ()))
+
+
+def polynomial(terms: Mapping[Monomial, int]) -> Dim:
+    """The size with these products and factors."""
     kept = [(m, f) for m, f in terms.items() if f]
     if not kept:
         return 0
     if len(kept) == 1 and kept[0][0] == ():
         return kept[0][1]
-    # highest degree first, then by name: the order in which people write polynomials
-    kept.sort(key=lambda item: (-sum(power for _, power in item[0]), str(item[0])))
+    if len(kept) > 1:
+        kept.sort(key=_order)
     return Expr(tuple(kept))
 
 
-def _atom(atom: Atom) -> Dim:
+def _order(term: tuple[Monomial, int]) -> tuple:
+    """Highest degree first, then by name: the order in which people write polynomials."""
+    return (-sum(power for _, power in term[0]),
+            [(atom.order, power) for atom, power in term[0]])
+
+
+def single(atom: Atom) -> Dim:
+    """The size that is one atom."""
     return Expr(((((atom, 1),), 1),))
 
 
-def _times(left: Monomial, right: Monomial) -> Monomial:
+def times(left: Monomial, right: Monomial) -> Monomial:
     powers = dict(left)
     for atom, power in right:
         powers[atom] = powers.get(atom, 0) + power
-    return tuple(sorted(powers.items(), key=lambda item: str(item[0])))
+    return tuple(sorted(powers.items(), key=lambda item: item[0].order))
 
 
-def _lone_quotient(dim: Expr) -> Quotient | None:
+def lone_quotient(dim: Expr) -> Quotient | None:
     """The quotient that `dim` is, if it is one and nothing else."""
     if len(dim.terms) != 1:
         return None
@@ -282,20 +327,43 @@ def _lone_quotient(dim: Expr) -> Quotient | None:
     return monomial[0][0] if isinstance(monomial[0][0], Quotient) else None
 
 
-def _divide_by_monomial(a: Dim, b: Dim) -> Dim | None:
-    """a / b where b is a single product that divides every term of a, else None."""
-    if len(b.terms) != 1:
-        return None
-    (divisor, by), = b.terms
-    result: dict[Monomial, int] = {}
-    for monomial, factor in _terms(a):
-        powers = dict(monomial)
-        for atom, power in divisor:
-            powers[atom] = powers.get(atom, 0) - power
-        if factor % by or any(power < 0 for power in powers.values()):
-            return None
-        result[tuple((atom, power) for atom, power in powers.items() if power)] = factor // by
-    return _canonical(result)
+def common_factor(*dims: Dim) -> Monomial:
+    """The largest product of atoms that divides every term of every size."""
+    monomials = [dict(monomial) for dim in dims for monomial, _ in terms_of(dim)]
+    first, *others = monomials or [{}]
+    powers = {atom: min([power, *(m.get(atom, 0) for m in others)])
+              for atom, power in first.items()}
+    return tuple((atom, power) for atom, power in powers.items() if power)
+
+
+def without_factor(dim: Dim, factor: Monomial, by: int = 1) -> Dim:
+    """The size divided by a product of atoms and a number that divide its every term."""
+    removed = dict(factor)
+    return polynomial({
+        tuple((atom, left) for atom, power in monomial if (left := power - removed.get(atom, 0))):
+            number // by
+        for monomial, number in terms_of(dim)
+    })
+
+
+def _divides(factor: Monomial, monomial: Monomial) -> bool:
+    powers = dict(monomial)
+    return all(powers.get(atom, 0) >= power for atom, power in factor)
+
+
+def _divide_by_size(a: Dim, b: Expr) -> Dim:
+    """⌊a / b⌋ for a divisor that is not known."""
+    factor = common_factor(a, b)
+    shared = gcd(*(f for _, f in (*terms_of(a), *b.terms)))
+    if factor or shared > 1:
+        return floor_div(without_factor(a, factor, shared), without_factor(b, factor, shared))
+    if len(b.terms) == 1:  # ⌊(b·q + r) / b⌋ = q + ⌊r / b⌋
+        (divisor, by), = b.terms
+        divisible = {m: f for m, f in terms_of(a) if f % by == 0 and _divides(divisor, m)}
+        if divisible:
+            part = polynomial(divisible)
+            return without_factor(part, divisor, by) + floor_div(a - part, b)
+    return single(Quotient(a, b))
 
 
 def _atom_bounds(atom: Atom) -> tuple[float, float]:
@@ -326,14 +394,6 @@ def _end_product(a: float, b: float) -> float:
 def _end_sum(a: float, b: float) -> float:
     """a + b of two lower or two upper ends; a large integer never becomes a float."""
     return a if abs(a) == inf else b if abs(b) == inf else a + b
-
-
-def _extent(atom: Atom) -> tuple[int, int]:
-    """How many parts an atom has, and how deep quotients nest in it."""
-    if isinstance(atom, Symbol):
-        return 1, 0
-    inner = [dim for dim in (atom.numerator, atom.divisor) if isinstance(dim, Expr)]
-    return 2 + sum(dim.parts for dim in inner), 1 + max(dim.depth for dim in inner)
 
 
 def _factor(atom: Atom, power: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from netdsl.ir.op import Attrs, Op
+from netdsl.ir.relations import Assumption
 from netdsl.ir.tensor import TensorType
 from netdsl.source import Span
 
@@ -56,6 +57,25 @@ class Node:
         return f"<{self.op.name} {self.path}>"
 
 
+def ancestry(value: Value) -> tuple[list[Node], set[Value]]:
+    """The nodes that make a value, each behind those it needs, and the leaves they begin from."""
+    nodes: dict[Node, None] = {}
+    leaves: set[Value] = set()
+    open_ = [value]
+    while open_:
+        node = open_[-1].node
+        if node is None:
+            leaves.add(open_.pop())
+            continue
+        ahead = [v for v in node.inputs if v is not None and v.node not in nodes
+                 and v not in leaves]
+        open_ += ahead
+        if not ahead:
+            nodes[node] = None
+            open_.pop()
+    return list(nodes), leaves
+
+
 @dataclass(frozen=True, slots=True)
 class Initializer:
     """How a variable begins: the name of a row in `layers/initializers.py` and its arguments."""
@@ -66,18 +86,30 @@ class Initializer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Variable:
-    """A named tensor that outlives a step. `kind` is "parameter" (trained), "buffer" (running
-    statistics), "state" (declared in the file) or "slot" (an optimiser's memory)."""
+    """A named tensor that outlives a step. `kind` is "parameter", "buffer" (running statistics),
+    "state" (declared in the file), "copy" (follows another variable: see `Copy`) or "slot" (an
+    optimiser's memory). `initializer` is a row with arguments, or a value worked out from random
+    draws and constants alone. A parameter that is not `trained` was frozen in the file."""
 
     name: str
     kind: str
     value: Value
-    initializer: Initializer
+    initializer: Initializer | Value
     span: Span | None = None
+    trained: bool = True
 
     @property
     def type(self) -> TensorType:
         return self.value.type
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Copy:
+    """How a copy follows the variable `source`, after each step that changes it:
+    copy ← decay · copy + (1 - decay) · source, with a scalar decay; without one, copy ← source."""
+
+    source: str
+    decay: Value | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,8 +130,10 @@ class Graph:
     """A network, or a slice of one.
 
     `inputs` are fed; `key` (u64[2]: seed and step) seeds the random streams. `updates` maps
-    variables to the value they take when a run is over. `names` holds every bound name of the
-    model and, dotted, of its layers. `ranges` bounds integer inputs: label in 0..10.
+    variables to the value they take when a run is over; `copies` maps those that follow others to
+    how they do. `names` holds every bound name of the model and, dotted, of its layers. `ranges`
+    bounds integer inputs: label in 0..10. `assumptions` are the relations between free dimensions
+    that hold in every run.
     """
 
     name: str
@@ -111,23 +145,33 @@ class Graph:
     metrics: dict[str, Value] = field(default_factory=dict)
     updates: dict[str, Value] = field(default_factory=dict)
     gradients: dict[str, Value] = field(default_factory=dict)
+    copies: dict[str, Copy] = field(default_factory=dict)
     names: dict[str, Value] = field(default_factory=dict)
     key: Value | None = None
     layers: tuple[Layer, ...] = ()
     ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    assumptions: tuple[Assumption, ...] = ()
 
     @property
     def parameters(self) -> dict[str, Variable]:
         return {n: v for n, v in self.variables.items() if v.kind == "parameter"}
 
     @property
+    def trainable(self) -> dict[str, Variable]:
+        """The parameters that are not frozen in the file."""
+        return {n: v for n, v in self.parameters.items() if v.trained}
+
+    @property
     def buffers(self) -> dict[str, Variable]:
-        return {n: v for n, v in self.variables.items() if v.kind in ("buffer", "state")}
+        """What is kept with the parameters and not trained: statistics, state, copies."""
+        kinds = ("buffer", "state", "copy")
+        return {n: v for n, v in self.variables.items() if v.kind in kinds}
 
     def results(self) -> Iterator[Value]:
         """Every value that a run of this graph must produce."""
         for role in (self.outputs, self.losses, self.metrics, self.gradients, self.updates):
             yield from role.values()
+        yield from (copy.decay for copy in self.copies.values() if copy.decay is not None)
 
     @property
     def symbols(self) -> frozenset[str]:

@@ -16,6 +16,8 @@ For an op with attributes `a`, inputs `x, w, …` and outputs `y, …`:
     cost(a, inputs, outputs)          -> Cost, exact in the free dimensions
     inference(emit, node)             -> one Value for each output: what the node becomes where
                                          nothing is trained (dropout: its input); None: itself
+    origin(a, inputs, output, axis)   -> Origin: where an axis of an output has its size from, told
+                                         to who is surprised by it; None: no more is known
 """
 
 from __future__ import annotations
@@ -24,15 +26,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from netdsl.ir.assumptions import agree
 from netdsl.ir.dim import Dim
 
 
 class ShapeError(Exception):
-    """Operands that do not fit; `operands` are the indices of the inputs to blame."""
+    """Operands that do not fit; `operands` are the indices of the inputs to blame, `axes` the
+    places of the sizes at fault: (input, axis). Who builds a graph adds the `node` that was to be:
+    op, attributes, inputs."""
 
-    def __init__(self, message: str, *operands: int, suggestion: str | None = None):
+    def __init__(
+        self, message: str, *operands: int, suggestion: str | None = None,
+        axes: tuple[tuple[int, int], ...] = (),
+    ):
         self.message, self.operands, self.suggestion = message, operands, suggestion
+        self.axes, self.node = axes, None
         super().__init__(message)
+
+
+class RankError(ShapeError):
+    """Operands with too few or too many axes."""
 
 
 class ElementError(Exception):
@@ -68,6 +81,20 @@ class Cost:
     derivation: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an axis has its size from: it is that of `axis` of the input number `operand`, or what
+    a `formula` in numbers makes of it, `(28 + 2 * 0 - 3) // 1 + 1`, with `settings` in the user's
+    words, `k = 3, pad = 0, stride = 1`. Without an operand (None) the formula says all. `name` is
+    what such an axis is called: channels, rows."""
+
+    operand: int | None
+    axis: int = 0
+    formula: str = ""
+    settings: str = ""
+    name: str = ""
+
+
 def no_macs(attrs: Attrs, inputs: tuple, outputs: tuple) -> Cost:
     """Neither a convolution nor a matrix product."""
     return Cost()
@@ -77,7 +104,8 @@ def no_macs(attrs: Attrs, inputs: tuple, outputs: tuple) -> Cost:
 class Op:
     """One operation. `inputs` names the operands in order: `"bias?"` may be absent (None), and
     `"xs*"`, which stands last, takes any number. `word` says that the language has a function
-    of this name whose arguments are the inputs, then the attributes."""
+    of this name whose arguments are the inputs, then the attributes. `carries` lists state that
+    passes through: (input, output) by number, where no other output depends on that input."""
 
     name: str
     inputs: tuple[str, ...]
@@ -89,6 +117,8 @@ class Op:
     attrs: type[Attrs] = Attrs
     cost: Callable[..., Cost] = no_macs
     inference: Callable[..., Any] | None = None
+    origin: Callable[..., Origin | None] | None = None
+    carries: tuple[tuple[int, int], ...] = ()
     word: bool = False
     doc: str = ""
 
@@ -106,8 +136,6 @@ class Op:
 def broadcast(*shapes: tuple[Dim, ...]) -> tuple[Dim, ...]:
     """The common shape of elementwise operands: scalars fit anywhere; otherwise ranks are equal
     and on every axis sizes agree or one is 1. Raises ShapeError naming the two that disagree."""
-    from netdsl.ir.dim import equal
-
     result: tuple[Dim, ...] = ()
     of: tuple[int, ...] = ()  # for each axis of the result, the operand it came from
     for i, shape in enumerate(shapes):
@@ -117,12 +145,22 @@ def broadcast(*shapes: tuple[Dim, ...]) -> tuple[Dim, ...]:
             result, of = shape, (i,) * len(shape)
             continue
         if len(shape) != len(result):
-            raise ShapeError(f"ranks {len(result)} and {len(shape)} differ", of[0], i)
+            raise RankError(f"ranks {len(result)} and {len(shape)} differ", of[0], i)
         merged, sources = [], []
         for axis, (a, b) in enumerate(zip(result, shape)):
-            if a != b and a != 1 and b != 1 and equal(a, b) is not True:
-                raise ShapeError(f"axis {axis}: {a} and {b} differ", of[axis], i)
+            if a != b and a != 1 and b != 1 and not agree(a, b):
+                raise ShapeError(f"axis {axis}: {a} and {b} differ", of[axis], i,
+                                 axes=((of[axis], axis), (i, axis)))
             merged.append(b if a == 1 else a)
             sources.append(i if a == 1 else of[axis])
         result, of = tuple(merged), tuple(sources)
     return result
+
+
+def broadcast_origin(attrs: Attrs, inputs: tuple, output: Any, axis: int) -> Origin | None:
+    """Of elementwise operations: the first operand that has the output's size there."""
+    size, rank = output.shape[axis], len(output.shape)
+    for i, x in enumerate(inputs):
+        if x is not None and len(x.shape) == rank and x.shape[axis] == size:
+            return Origin(i, axis)
+    return None

@@ -30,8 +30,10 @@ def print_graph(graph: Graph) -> str:
     if graph.key is not None:
         lines.append(f"key %key: {graph.key.type}")
     for variable in graph.variables.values():
-        begin = _initializer(variable.initializer)
-        lines.append(f"{variable.kind} {variable.name}: {variable.type} = {begin}")
+        frozen = "" if variable.trained else "frozen "
+        begin = variable.initializer
+        shown = _initializer(begin) if isinstance(begin, Initializer) else "computed"
+        lines.append(f"{frozen}{variable.kind} {variable.name}: {variable.type} = {shown}")
     number = count()
     for node in graph.nodes:
         names |= {output: f"%{next(number)}" for output in node.outputs}
@@ -39,6 +41,9 @@ def print_graph(graph: Graph) -> str:
     for role, word in _ROLES.items():
         for name, value in getattr(graph, role).items():
             lines.append(f"{word} {name} = {_reference(value, names)}")
+    for name, copy in graph.copies.items():
+        decay = "" if copy.decay is None else f" with {_reference(copy.decay, names)}"
+        lines.append(f"copy {name} follows {copy.source}{decay}")
     return "\n".join(lines)
 
 

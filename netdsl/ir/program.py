@@ -1,8 +1,9 @@
-"""A training program as data: what a `train` declaration says, with its names resolved and its
-numbers worked out, and nothing yet of the sources, transforms, schedules and optimisers behind it.
+"""Training and sampling programs as data: what a `train` or `sample` declaration says, with its
+names resolved and its numbers worked out, and nothing yet of the sources, transforms, schedules,
+optimisers and samplers behind it.
 
-Those are registered rows in `data` and `training`; here they appear as `Recipe`s: a name and its
-arguments. Whoever holds the rows looks them up and tells about what does not exist.
+Those are registered rows in `data`, `training` and `generate`; here they appear as `Recipe`s: a
+name and its arguments. Whoever holds the rows looks them up and tells about what does not exist.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from netdsl.source import Span
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A registered row with its arguments: `sgd(lr = 0.1, momentum = 0.9)`, `random_flip()`.
-    `spans` has the places of arguments that do not stand in `span`, as those of `--set`."""
+    `spans` has the place of each argument, by its name or its number; `bare` tells that the word
+    stands without parentheses."""
 
     name: str
     arguments: tuple[Setting, ...] = ()
     keywords: Mapping[str, Setting] = field(default_factory=dict)
     span: Span | None = field(default=None, compare=False)
-    spans: Mapping[str, Span] = field(default_factory=dict, compare=False)
+    spans: Mapping[str | int, Span] = field(default_factory=dict, compare=False)
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,9 @@ class Reference:
 
     path: tuple[str, ...]
     span: Span | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return ".".join(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,38 +65,71 @@ Setting: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
+class Pattern:
+    """A label path that stands for parameters: what lies at or below it. `*` is any one segment;
+    `rest` alone is what no other pattern covers."""
+
+    segments: tuple[str, ...]
+    span: Span | None = field(default=None, compare=False)
+
+    @staticmethod
+    def of(path: str) -> Pattern:
+        return Pattern(tuple(path.split(".")))
+
+    @property
+    def is_rest(self) -> bool:
+        return self.segments == ("rest",)
+
+    def covers(self, path: str) -> bool:
+        """Whether a label path is the pattern or lies below it."""
+        segments = path.split(".")
+        return len(self.segments) <= len(segments) and all(
+            want in ("*", have) for want, have in zip(self.segments, segments)
+        )
+
+    def __str__(self) -> str:
+        return ".".join(self.segments)
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
-    """Model inputs made from data fields: each name gets a draw of its own."""
+    """Model inputs made from data fields: each name gets a draw of its own. `spans` has the places
+    of the names."""
 
     inputs: tuple[str, ...]
     value: Setting
     span: Span | None = field(default=None, compare=False)
+    spans: tuple[Span, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Minimize:
-    """One loss, the parameters it trains, and how. `over` holds label path patterns, each a tuple
-    of segments (`("stage", "*", "bn")`); empty means every parameter."""
+    """One loss, the parameters it trains (`over` empty: every one), and how. `place` is where the
+    loss is named."""
 
     loss: str
-    over: tuple[tuple[str, ...], ...]
+    over: tuple[Pattern, ...]
     optimizer: Recipe
     span: Span | None = field(default=None, compare=False)
+    place: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Minimisations that share a backward pass, run every `every` batches."""
+    """Minimisations that share a backward pass, run every `every` batches. The name of a program's
+    only step may be empty."""
 
     name: str
     minimize: tuple[Minimize, ...]
     every: int = 1
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainProgram:
     """A `train` declaration. `settings` holds the remaining `NAME value` entries by name, with
-    the span of each in `spans`."""
+    the span of each in `spans`; `runs` names the programs above it in the file, whose weights it
+    may go on from."""
 
     name: str | None
     model: str
@@ -99,7 +138,17 @@ class TrainProgram:
     epochs: int
     feeds: tuple[Feed, ...]
     steps: tuple[Step, ...]
-    freeze: tuple[tuple[str, ...], ...] = ()
+    freeze: tuple[Pattern, ...] = ()
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    runs: tuple[str, ...] = ()
     spans: Mapping[str, Span] = field(default_factory=dict, compare=False)
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleProgram:
+    """A `sample` declaration: a sampler bound to outputs and inputs of a model, by their names."""
+
+    model: str
+    sampler: Recipe
     span: Span | None = field(default=None, compare=False)

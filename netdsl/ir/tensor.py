@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from netdsl.ir.dim import Dim, free_symbols, size, substitute
 
 NUMPY_DTYPES = {
     "f16": np.dtype(np.float16),
+    "bf16": np.dtype(bfloat16),
     "f32": np.dtype(np.float32),
     "f64": np.dtype(np.float64),
     "i32": np.dtype(np.int32),
@@ -65,6 +67,16 @@ class TensorType:
         return f"{self.dtype}{show_shape(self.shape)}"
 
 
+def is_floating(dtype: np.dtype) -> bool:
+    """Whether an array's numbers are floats; bf16 is none of NumPy's own."""
+    return dtype.kind == "f" or dtype == NUMPY_DTYPES["bf16"]
+
+
 def show_shape(shape: tuple[Dim, ...]) -> str:
     """A shape as the language writes it: `[B, 64, 56, 56]`."""
     return "[" + ", ".join(map(str, shape)) + "]"
+
+
+def show_factor(dim: Dim) -> str:
+    """A size as it stands in a formula: in parentheses if it is one itself."""
+    return f"({dim})" if " " in str(dim) else str(dim)

@@ -21,7 +21,8 @@ def verify(graph: Graph) -> None:
     - every operand is a leaf or the output of an earlier node, and no node stands twice;
     - a node has its op's attributes and operands, and its types are what the shape rule gives;
     - results and named values belong to the graph; losses and metrics are scalars;
-    - updates and gradients go by the names of variables and have their types;
+    - updates and gradients go by the names of variables and have their types; copies, their
+      sources and decays belong to the graph;
     - free dimensions and ranges are those of inputs.
     """
     known = _leaves(graph)
@@ -93,5 +94,9 @@ def _check_roles(graph: Graph, known: set[Value]) -> None:
             _hold(name in graph.variables, f"{role}: there is no variable {name}")
             declared = graph.variables[name].type
             _hold(value.type == declared, f"{role}: {name} is {declared}, not {value.type}")
+    for name, copy in graph.copies.items():
+        for variable in (name, copy.source):
+            _hold(variable in graph.variables, f"copies: there is no variable {variable}")
+        _hold(copy.decay is None or copy.decay in known, f"copies: the decay of {name}")
     for name in graph.ranges:
         _hold(name in graph.inputs, f"the range of {name}, which is no input")

@@ -9,7 +9,7 @@ from functools import cache
 from lark import Token
 
 from netdsl.diagnostics import Problem
-from netdsl.diagnostics.syntax import BadNumber, TooDeep
+from netdsl.diagnostics.syntax import BadNumber, LongName, TooDeep
 from netdsl.language import ast
 from netdsl.language.words import CLOSED_BY, CLOSING
 from netdsl.source import Source, Span
@@ -18,12 +18,17 @@ MOST_TOKENS = 1_000_000
 MOST_BRACKETS = 100  # one in another
 MOST_LEVELS = 150  # nodes from a declaration down; a walk may use six frames for each
 MOST_DIGITS = 400  # of a number written out; float64 needs 309
+MOST_LETTERS = 200  # of a name
 
 
-
-def overlong_numbers(source: Source, tokens: list[Token]) -> Iterator[Problem]:
+def overlong(source: Source, tokens: list[Token]) -> Iterator[Problem]:
+    """Names and numbers beyond their bounds."""
     for token in tokens:
-        if token.type in ("INT", "FLOAT") and _digits(token.value) > MOST_DIGITS:
+        if token.type == "NAME":
+            if len(token.value) > MOST_LETTERS:
+                span = Span(source, token.start_pos, token.end_pos)
+                yield LongName(span, MOST_LETTERS)
+        elif token.type in ("INT", "FLOAT") and _digits(token.value) > MOST_DIGITS:
             span = Span(source, token.start_pos, token.end_pos)
             yield BadNumber(span, f"this number has more than {MOST_DIGITS} digits")
 

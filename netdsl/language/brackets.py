@@ -67,7 +67,7 @@ def _match(
         # A `}` on its own line stands below the line its block began on.
         column = source.position(closing.start_pos)[1]
         for i in matches:
-            if _indentation(source, tokens[stack[i]]) == column:
+            if indentation(source, tokens[stack[i]]) == column:
                 return i
     return matches[0]
 
@@ -85,7 +85,7 @@ def begins_declaration(tokens: list[Token], position: int) -> bool:
     return token.column == 1 and not label
 
 
-def _indentation(source: Source, token: Token) -> int:
+def indentation(source: Source, token: Token) -> int:
     """The column of the first sign on a token's line, from 1."""
     line = source.line(source.position(token.start_pos)[0])
     return len(line) - len(line.lstrip()) + 1

@@ -14,9 +14,19 @@ from netdsl.diagnostics.habits import (
     ModelParentheses,
     SlashComment,
 )
+from netdsl.diagnostics.suggest import nearest
 from netdsl.language.brackets import starts_line
 from netdsl.language.place import Edit, Mistake, Place, Rule
-from netdsl.language.words import ARITHMETIC, CLOSED_BY, CLOSING, COMPARISONS, NAMES, is_word
+from netdsl.language.words import (
+    ARITHMETIC,
+    CLOSED_BY,
+    CLOSING,
+    COMPARISONS,
+    DECLARATIONS,
+    NAMES,
+    TRAIN_SETTINGS,
+    is_word,
+)
 
 _A_LAYER = "declare a layer: `layer Name{attribute = 1}(x) { … }`"
 _A_MODEL = "declare a model: `model Name { … }`, or a layer: `layer Name{attribute = 1}(x) { … }`"
@@ -39,6 +49,8 @@ _WORDS = {
     "while": "loops have a known length: `for (i in 0..n) { … }`",
     "self": "leave `self.` out: names are those of the declaration",
     "this": "leave `this.` out: names are those of the declaration",
+    "break": "a loop has a known length: shorten its range, or guard what it does with `if`",
+    "continue": "guard the rest of the loop's body with `if (condition) { … }`",
     "pass": "leave it out: a block may be empty",
     "print": "nothing is printed while a network is built; `assert` checks",
     "lambda": _A_LAYER,
@@ -56,15 +68,25 @@ def slash_comment(place: Place) -> Mistake | None:
 
 def foreign_word(place: Place) -> Mistake | None:
     """`def`, `class`, `self.x = …`, at the beginning of a statement."""
-    word = place.tokens[place.begin]
-    if word.type != "NAME" or word.value not in _WORDS or place.at > place.begin + 2:
+    at = place.at if place.kind == "declaration" else place.begin
+    word = place.tokens[at]
+    if word.type != "NAME" or word.value not in _WORDS or place.at > at + 2:
         return None
     if place.type() in ("EQUAL", "COMMA"):
         return None
     edits = ()
     if word.value == "elif":
-        edits = (Edit(place.begin, place.begin + 1, (("ELSE", "else"), ("IF", "if"))),)
-    return Mistake(ForeignForm(place.span_at(place.begin), _WORDS[word.value]), edits)
+        edits = (Edit(at, at + 1, (("ELSE", "else"), ("IF", "if"))),)
+    return Mistake(ForeignForm(place.span_at(at), _WORDS[word.value]), edits)
+
+
+def colon_declaration(place: Place) -> Mistake | None:
+    """`model: Small`, as in YAML."""
+    keyword = place.type(-1)
+    if place.type() != "COLON" or keyword not in DECLARATIONS or place.begin != place.at - 1:
+        return None
+    problem = ForeignForm(place.span(), f"leave it out: `{DECLARATIONS[keyword]}`")
+    return Mistake(problem)
 
 
 def python_conditional(place: Place) -> Mistake | None:
@@ -133,7 +155,8 @@ def colon_block(place: Place) -> Mistake | None:
     """`if (c):`, `else:`, `layer L(x):`."""
     if place.type() != "COLON" or "LBRACE" not in place.expected:
         return None
-    return Mistake(ColonBlock(place.span()), tuple(_braces(place, place.at)))
+    header = place.text(place.line().start, place.at - 1)
+    return Mistake(ColonBlock(place.span(), f"{header} {{ … }}"), tuple(_braces(place, place.at)))
 
 
 def _braces(place: Place, colon: int, before: tuple[tuple[str, str], ...] = ()) -> list[Edit]:
@@ -188,7 +211,10 @@ def joined_signs(place: Place) -> Mistake | None:
     at = place.at
     if place.type() in ARITHMETIC and place.type(1) == "EQUAL" and place.adjacent(1):
         name, sign = place.token(-1).value, place.token().value
-        problem = ForeignSign(place.span(0, 1), f"{name} = {name} {sign} …")
+        last = place.line().stop - 1
+        term = place.text(at + 2, last) if last > at + 1 else "…"
+        term = f"({term})" if last > at + 2 else term
+        problem = ForeignSign(place.span(0, 1), f"{name} = {name} {sign} {term}")
         return Mistake(problem, (Edit(at, at + 1),))
     for first in (-1, 0):
         pair = (place.type(first), place.type(first + 1))
@@ -228,16 +254,26 @@ def setting_sign(place: Place) -> Mistake | None:
         return None
     if place.type() not in ("EQUAL", "COLON") or place.type(-1) not in NAMES:
         return None
-    problem = ForeignForm(place.span(), f"leave it out: `{place.token(-1).value} value`")
-    return Mistake(problem, (Edit(place.at, place.at + 1),))
+    name, value = place.token(-1).value, place.text(place.at + 1, place.operand(place.at, 1))
+    match nearest(name, [*map(str.lower, TRAIN_SETTINGS), "minimize", "lr"]):
+        case "minimize":
+            way = f"write `minimize LOSS with {value}`"
+        case "lr":
+            way = f"it belongs to the optimiser: `minimize LOSS with sgd(lr = {value})`"
+        case setting:
+            way = f"leave it out: `{setting or name} {value}`"
+    return Mistake(ForeignForm(place.span(), way), (Edit(place.at, place.at + 1),))
 
 
 def prefixed_string(place: Place) -> Mistake | None:
     """`f"…"`, `r"…"`."""
-    if place.type() != "STRING" or place.type(-1) != "NAME" or not place.adjacent(0):
+    first = next((o for o in (-1, 0) if place.type(o) == "NAME" and place.type(o + 1) == "STRING"
+                  and place.adjacent(o + 1)), None)
+    if first is None:
         return None
-    edit = Edit(place.at - 1, place.at)
-    return Mistake(ForeignForm(place.span(-1), "leave it out: strings have no prefix"), (edit,))
+    edit = Edit(place.at + first, place.at + first + 1)
+    way = "leave it out: strings have no prefix; an `assert` fills `{name}` in by itself"
+    return Mistake(ForeignForm(place.span(first), way), (edit,))
 
 
 def model_parentheses(place: Place) -> Mistake | None:
@@ -251,12 +287,15 @@ def model_parentheses(place: Place) -> Mistake | None:
         Edit(place.at, place.at + 1, (("LBRACE", "{"),)),
         Edit(close, close + 1, (("RBRACE", "}"),)),
     )
-    return Mistake(ModelParentheses(place.span(0, close - place.at)), edits)
+    inside = place.text(place.at + 1, close - 1) if close > place.at + 1 else ""
+    meant = place.token(-1).value + (f"{{{inside}}}" if inside else "")
+    return Mistake(ModelParentheses(place.span(0, close - place.at), meant), edits)
 
 
 FOREIGN_RULES: tuple[Rule, ...] = (
     slash_comment,
     foreign_word,
+    colon_declaration,
     python_conditional,
     bare_header,
     colon_block,

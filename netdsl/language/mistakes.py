@@ -20,6 +20,8 @@ from netdsl.diagnostics.syntax import (
 )
 from netdsl.language.brackets import begins_declaration
 from netdsl.language.foreign import FOREIGN_RULES
+from netdsl.language.forms import FORM_RULES, missing_shape
+from netdsl.language.idioms import IDIOM_RULES
 from netdsl.language.place import Edit, Mistake, Place, Rule
 from netdsl.language.words import (
     BEGINNINGS,
@@ -45,7 +47,7 @@ from netdsl.language.words import (
 
 def find(place: Place) -> Mistake:
     """The mistake at a place, as the first rule that knows it says."""
-    for rule in (*_STRUCTURE, *FOREIGN_RULES, *_SPELLING):
+    for rule in (*_STRUCTURE, *IDIOM_RULES, *FOREIGN_RULES, misspelled, *FORM_RULES, *_SPELLING):
         mistake = rule(place)
         if mistake:
             return mistake
@@ -105,12 +107,43 @@ def _close(place: Place, culprit: int) -> Mistake:
     """Closes what is open down to `culprit`; all of it where the declaration is over."""
     opened = place.tokens[culprit]
     closing = SIGNS[CLOSED_BY[opened.type]]
+    arrow = _stage_within(place, culprit)
+    if arrow is not None:
+        callee = place.operand(culprit, -1)
+        way = f"{place.text(callee, arrow - 1)}{closing}"
+        problem = Unclosed(place.span_at(culprit), closing, place.span_at(arrow), way)
+        return Mistake(problem, (Edit(arrow, arrow, ((CLOSED_BY[opened.type], closing),)),))
     over = place.type() == END or place.type() in DECLARATIONS
     to_close = [p for p in reversed(place.open) if over or p >= culprit]
     tokens = tuple((t := CLOSED_BY[place.tokens[p].type], SIGNS[t]) for p in to_close)
-    before = None if place.type() == END else place.span()
+    outside = _line_outside(place, culprit)
+    before = None if outside is None else place.span_at(outside)
     problem = Unclosed(place.span_at(culprit), closing, before)
     return Mistake(problem, (Edit(place.at, place.at, tokens),))
+
+
+def _stage_within(place: Place, opened: int) -> int | None:
+    """The `->` behind what was most likely to be closed on its line: `maxpool(2 -> relu`."""
+    if place.tokens[opened].type == "LBRACE" and place.begins_block(opened):
+        return None
+    depth = 0
+    for position in range(opened + 1, place.at):
+        type = place.tokens[position].type
+        if place.starts_line(position - place.at):
+            return None
+        if type == "ARROW" and not depth and position > opened + 1:
+            return position
+        depth += (type in CLOSED_BY) - (type in CLOSING)
+    return None
+
+
+def _line_outside(place: Place, opened: int) -> int | None:
+    """The first token of a line that is indented no further than the one a bracket opened on."""
+    column = place.indentation(opened)
+    following = range(opened + 1, min(place.at + 1, len(place.tokens) - 1))
+    lines = (p for p in following if place.starts_line(p - place.at))
+    inner = (p for p in lines if place.indentation(p) <= column)
+    return next(inner, None if place.type() == END else place.at)
 
 
 # ---------------------------------------------------------------- models and editions
@@ -269,7 +302,10 @@ def stray_name(place: Place) -> Mistake | None:
     if not begun or place.starts_line(-1) or place.type(-2) in ("LBRACE", "RBRACE"):
         return None
     expected = ("an operator", "`->`", "a statement")
-    return Mistake(Unexpected(place.span(-1), called(place.token(-1)), expected), vague=True)
+    before, name = place.token(-2), place.token(-1).value
+    way = f"`{before.value}({name})`" if before.type in NAMES else None
+    problem = Unexpected(place.span(-1), called(place.token(-1)), expected, way=way)
+    return Mistake(problem, vague=True)
 
 
 _STRUCTURE: tuple[Rule, ...] = (
@@ -277,13 +313,13 @@ _STRUCTURE: tuple[Rule, ...] = (
     closes_nothing,
     closed_too_early,
     never_closed,
+    missing_shape,
     body_begins_otherwise,
 )
 _SPELLING: tuple[Rule, ...] = (
     pointed_number,
     chained_comparison,
     missing_expression,
-    misspelled,
     reserved_word,
     stray_name,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from threading import Lock
 
 from lark import Token, UnexpectedInput
@@ -10,7 +11,7 @@ from netdsl.diagnostics import Problem, Refused
 from netdsl.diagnostics.syntax import BadEdition, Unexpected
 from netdsl.language import ast, bounds
 from netdsl.language.grammar import grammar
-from netdsl.language.scanner import made, scan
+from netdsl.language.scanner import MOST_PROBLEMS, made, scan
 from netdsl.language.text import check_text, read_source
 from netdsl.source import Source, Span
 
@@ -49,7 +50,7 @@ def _parse(source: Source, before: tuple[Token, ...] = ()) -> ast.File:
     too_deep = bounds.deepest_bracket(source, tokens)
     if too_deep:
         raise Refused(*problems, too_deep)
-    problems.extend(bounds.overlong_numbers(source, tokens))
+    problems.extend(islice(bounds.overlong(source, tokens), MOST_PROBLEMS))
     problems.extend(_unknown_edition(source, tokens))
     if problems:
         raise _explained(source, tokens, problems)

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from lark import Token
 
 from netdsl.diagnostics import Problem
-from netdsl.language.brackets import Pairing, starts_line
+from netdsl.language.brackets import Pairing, indentation, starts_line
 from netdsl.language.words import CLOSED_BY, CLOSING
 from netdsl.source import Source, Span
+
+
+MOST_QUOTED = 100  # characters of the user's text in a way out
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,32 @@ class Place:
             last += 1
         return range(first, min(last, len(self.tokens) - 1))
 
+    def indentation(self, position: int) -> int:
+        """The column of the first sign on the line of a token, from 1."""
+        return indentation(self.source, self.tokens[position])
+
+    def begins_block(self, brace: int) -> bool:
+        """Whether a `{` opens the body of a declaration, loop or condition."""
+        return self.tokens[brace - 1].type in ("RPAR", "ELSE", "UPDATE") or self.tokens[
+            brace - 2].type in ("MODEL", "TRAIN", "SAMPLE", "STEP", "COLON", "ARROW")
+
+    def declared_name(self, keyword: str) -> str | None:
+        """The name of the declaration around that begins with this keyword."""
+        for position in range(self.begin, 0, -1):
+            if self.tokens[position - 1].type == keyword and self.tokens[position].type == "NAME":
+                return self.tokens[position].value
+        return None
+
     def text(self, first: int, last: int) -> str:
         """What the source says from one position to another, on one line."""
         text = self.source.text[self.tokens[first].start_pos : self.tokens[last].end_pos]
-        return " ".join(text.split())
+        text = " ".join(text.split())
+        return text if len(text) <= MOST_QUOTED else f"{text[:50]} … {text[-20:]}"
+
+    def text_behind(self, position: int) -> str:
+        """What stands behind a token up to the end of its line; "…" for nothing."""
+        last = self.line().stop - 1
+        return self.text(position + 1, last) if last > position else "…"
 
     def operand(self, position: int, step: int) -> int:
         """The last position, going by `step`, of the expression that begins beside `position`."""

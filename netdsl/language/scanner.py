@@ -12,7 +12,7 @@ from lark import Token, UnexpectedCharacters
 from lark.lexer import TextSlice
 
 from netdsl.diagnostics import Problem, Refused
-from netdsl.diagnostics.habits import ForeignSign, SlashComment
+from netdsl.diagnostics.habits import ForeignForm, ForeignSign, SlashComment
 from netdsl.diagnostics.syntax import (
     BadEscape,
     BadNumber,
@@ -55,12 +55,14 @@ _LOOK_ALIKE = str.maketrans(
 )
 
 _NUMBER = re.compile(r"[0-9][0-9A-Za-z_]*(?:\.[0-9][0-9A-Za-z_]*)?(?:(?<=[eE])[+-][0-9]+)?")
-_LENIENT_STRING = re.compile(r'"(?:[^"\\\r\n]|\\[^\r\n])*"')
+_LENIENT_STRING = re.compile(r'"(?:[^"\\\r\n]|\\[^\r\n])*+"')
 _ESCAPE = re.compile(r"\\(.)")
 _TO_LINE_END = re.compile(r"[^\r\n]*")
 _SINGLE_QUOTED = re.compile(r"'[^'\r\n]*'")
 _WORD = re.compile(r"\w+")
 _SLASHES = re.compile(r"^[ \t]*//|//[ \t]*[A-Za-z]+[ \t]+[A-Za-z]")
+_FOR_HEADER = re.compile(r"\bfor[ \t]*\([ \t]*(?:int[ \t]+)?(\w+)[ \t]*=[ \t]*(\w+)[ \t]*$")
+_FOR_REST = re.compile(r";[ \t]*\w+[ \t]*(<=?)[ \t]*([\w.]+)[ \t]*;[^()\r\n;{}]*")
 _CONTRACTED = re.compile(r"//[ \t]*[A-Za-z]+$")  # before the apostrophe in `// it's`
 
 
@@ -103,7 +105,8 @@ def scan(source: Source) -> tuple[list[Token], list[Problem]]:
             tokens.append(made(misread.type, value, misread.start, misread.end))
         start = misread.end
     if len(tokens) > MOST_TOKENS:
-        raise Refused(TooLong(source.name, f"{MOST_TOKENS:,} words and signs"))
+        last = Span(source, tokens[-1].start_pos, tokens[-1].end_pos)
+        raise Refused(TooLong(source.name, f"{MOST_TOKENS:,} words and signs", last))
     return tokens, problems
 
 
@@ -121,6 +124,9 @@ def _misread(source: Source, at: int) -> Misread:
         start = line + slashes[0].index("//") + slashes.start()
         end = _TO_LINE_END.match(source.text, at).end()
         return Misread(SlashComment(Span(source, start, start + 2)), start, end)
+    header = character == ";" and _FOR_HEADER.search(before)
+    if header:
+        return _counting_loop(source, line + header.start(1), at, header)
     if character == '"':
         return _misread_string(source, at)
     if character in "0123456789":
@@ -132,6 +138,16 @@ def _misread(source: Source, at: int) -> Misread:
             end = at + len(sign)
             return Misread(ForeignSign(Span(source, at, end), instead), at, end, type)
     return _misread_character(source, at)
+
+
+def _counting_loop(source: Source, start: int, at: int, header: re.Match) -> Misread:
+    """`for (i = 0; i < 3; i++)`: one message for the whole header."""
+    rest = _FOR_REST.match(source.text, at)
+    end = rest.end() if rest else at + 1
+    last = "n" if rest is None else rest[2] if rest[1] == "<" else f"{rest[2]} + 1"
+    way = f"`for ({header[1]} in {header[2]}..{last}) {{ … }}`"
+    problem = ForeignForm(Span(source, start, end), way, "a `for` runs over a range or a list")
+    return Misread(problem, start, end, "NAME", header[1])
 
 
 def _misread_string(source: Source, at: int) -> Misread:
@@ -182,7 +198,8 @@ def _misquoted(source: Source, at: int) -> Misread:
         content = re.match(rf"[^{_QUOTES}\"']*", line)[0]
         end = at + 1 + len(content)
         end += end < len(text) and text[end] in _QUOTES + "\"'"
-    problem = ForeignSign(Span(source, at, at + 1), '"')
+    instead = f'"{content}"' if len(content) < 60 else '"'
+    problem = ForeignSign(Span(source, at, at + 1), instead)
     return Misread(problem, at, end, "STRING", f'"{content}"')
 
 

@@ -45,7 +45,7 @@ def read_source(path: Path | str, name: str | None = None, asked: Span | None = 
     except ValueError:
         raise Refused(UnreadableFile(name, "this is not a path", asked)) from None
     if len(data) > MOST_BYTES:
-        raise Refused(TooLong(name, MOST_TEXT))
+        raise Refused(TooLong(name, MOST_TEXT, asked))
     path = Path(path)
     try:
         return Source(name, data.decode("utf-8").removeprefix(BYTE_ORDER_MARK), path)

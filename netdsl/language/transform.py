@@ -297,7 +297,7 @@ class Transform:
     def items(self, parts: Parts) -> tuple[Any, ...]:
         return _nodes(parts)
 
-    arguments = attributes = operands = results = dims = items
+    arguments = attributes = operands = results = dims = entries = items
 
 
 def _is(part: Any, type: str) -> bool:

@@ -64,11 +64,10 @@ TRAIN_STATEMENTS = {
     "LET": "let rate = 1e-3",
 }
 UPDATES = {"NEXT": "next queue = …"}
-TRAIN_SETTINGS = {  # entries of a train program whose words are not keywords
-    "DATA": "data digits()",
-    "BATCH": "batch 32",
-    "EPOCHS": "epochs 15",
-}
+TRAIN_SETTINGS = frozenset({  # entries of a train program whose words are not keywords
+    "DATA", "BATCH", "EPOCHS", "ACCUMULATE", "CLIP", "PRECISION", "RESET", "STOP", "WEIGHTS",
+    "WORKERS",
+})  # fmt: skip
 FORMS = {**DECLARATIONS, **STATEMENTS, **TRAIN_STATEMENTS, **UPDATES}
 _OF_MODELS = frozenset({"INPUT", "OUTPUT", "LOSS", "METRIC", "STATE", "UPDATE"})
 

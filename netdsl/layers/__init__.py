@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from netdsl.layers import functions, neural
+from netdsl.layers import (
+    attention,
+    functions,
+    losses,
+    neural,
+    rearranging,
+    recurrent,
+    tensors,
+)
 from netdsl.layers.words import Word, word_of
 from netdsl.ops import OPS
 
 WORDS: dict[str, Word] = {
     **{op.name: word_of(op) for op in OPS.values() if op.word},
-    **{word.name: word for word in (*functions.WORDS, *neural.WORDS)},
+    **{
+        word.name: word
+        for room in (functions, losses, rearranging, tensors, attention, neural, recurrent)
+        for word in room.WORDS
+    },
 }

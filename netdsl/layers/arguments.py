@@ -24,6 +24,16 @@ class DType:
 
 
 @dataclass(frozen=True, slots=True)
+class Hole:
+    """A `?` in a shape: the size that the compiler finds, to be told at `place`."""
+
+    place: Any = None
+
+    def __str__(self) -> str:
+        return "?"
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """`expected` finishes the sentence "… must be". `convert` raises BadArgument."""
 
@@ -68,8 +78,14 @@ def flag(value: Any) -> bool:
     return value
 
 
+LARGEST = 2**31  # a stride beyond it reaches further than any axis
+
+
 def per_axis(least: int) -> Callable[[Any], int | tuple[int, ...]]:
-    each = at_least(least)
+    def each(value: Any) -> int:
+        if at_least(least)(value) >= LARGEST:
+            raise BadArgument("is too large")
+        return value
 
     def convert(value: Any) -> int | tuple[int, ...]:
         return tuple(map(each, value)) if isinstance(value, (tuple, list)) else each(value)
@@ -97,11 +113,17 @@ def whole_axes(value: Any) -> tuple[int, ...]:
 
 
 def dims(value: Any) -> tuple:
+    if any(isinstance(entry, Hole) for entry in open_dims(value)):
+        raise BadArgument("has a `?`, which `reshape` alone fills")
+    return tuple(value)
+
+
+def open_dims(value: Any) -> tuple:
     if not isinstance(value, (tuple, list)):
         raise BadArgument("is not a shape such as [B, 16]")
     for entry in value:
-        if not isinstance(entry, Expr) and whole(entry) < 0:
-            raise BadArgument("has a negative size")
+        if not isinstance(entry, (Expr, Hole)) and whole(entry) < 0:
+            raise BadArgument("has a negative size; in `reshape` a `?` stands for what is left")
     return tuple(value)
 
 
@@ -114,6 +136,33 @@ def dtype_name(value: Any) -> str:
 def initializer(value: Any) -> Initializer:
     if not isinstance(value, Initializer):
         raise BadArgument("is not an initialiser such as `normal(std = 0.02)`")
+    return value
+
+
+def length(least: int) -> Callable[[Any], Any]:
+    """A converter to a size that may be free."""
+    known = at_least(least)
+
+    def convert(value: Any) -> Any:
+        return value if isinstance(value, Expr) else known(value)
+
+    return convert
+
+
+def number(value: Any) -> int | Fraction | float:
+    if not is_number(value):
+        raise BadArgument("is not a number")
+    real(value)
+    return value
+
+
+def whole_range(value: Any) -> range:
+    if not isinstance(value, range):
+        raise BadArgument("is not a range such as 0..10")
+    if not value:
+        raise BadArgument("holds no number")
+    if not -(2**63) <= value.start < value.stop <= 2**63:
+        raise BadArgument("goes beyond 64 bits")
     return value
 
 
@@ -131,10 +180,16 @@ Flag = Annotated[bool, Kind("true or false", flag)]
 Axis = Annotated[int, Kind("an axis", whole)]
 Axes = Annotated[tuple, Kind("an axis or a list of them", whole_axes)]
 Sizes = Annotated[Any, Kind("a whole number of at least 1, or one for each axis", per_axis(1))]
+Extra = Annotated[Any, Kind("a whole number, or one for each axis", per_axis(0))]
 Paddings = Annotated[
     Any, Kind("a whole number, one for each axis, or pairs (before, after)", paddings)
 ]
+Length = Annotated[Any, Kind("a size of at least 1", length(1))]
+Size = Annotated[Any, Kind("a size of at least 0", length(0))]
+Number = Annotated[Any, Kind("a number", number)]
+WholeRange = Annotated[range, Kind("a range of whole numbers such as 0..10", whole_range)]
 Shape = Annotated[tuple, Kind("a shape such as [B, 16]", dims)]
+OpenShape = Annotated[tuple, Kind("a shape such as [B, 16] or [B, ?]", open_dims)]
 DTypeName = Annotated[str, Kind("a dtype such as f32", dtype_name)]
 Init = Annotated[Initializer, Kind("an initialiser such as `zeros()`", initializer)]
 Reduction = Annotated[str, Kind("mean, sum or none", reduction)]

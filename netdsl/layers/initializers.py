@@ -9,7 +9,7 @@ from math import isfinite, prod, sqrt
 
 import numpy as np
 
-from netdsl.ir.graph import Graph, Initializer, Variable
+from netdsl.ir.graph import Graph, Value, Variable, ancestry
 from netdsl.streams import stream
 
 
@@ -88,13 +88,28 @@ INITIALIZERS = {
 
 
 def initialize(graph: Graph, seed: int = 0) -> dict[str, np.ndarray]:
-    """A fresh array for every variable of the graph, by name."""
-    return {name: initial(variable, seed) for name, variable in graph.variables.items()}
+    """A fresh array for every variable of the graph, by name. Copies begin as their sources."""
+    own = {n: initial(v, seed) for n, v in graph.variables.items() if n not in graph.copies}
+    copied = {name: own[copy.source].copy() for name, copy in graph.copies.items()}
+    return {name: own[name] if name in own else copied[name] for name in graph.variables}
 
 
 def initial(variable: Variable, seed: int) -> np.ndarray:
     """The array with which a variable begins. Its shape must hold no free dimension."""
-    chosen: Initializer = variable.initializer
+    chosen, dtype = variable.initializer, variable.type.numpy_dtype
+    if isinstance(chosen, Value):
+        return np.array(computed(chosen, seed), dtype, order="C")
     generator = np.random.Generator(stream(seed, variable.name))
     drawn = INITIALIZERS[chosen.name].draw(generator, variable.type.shape, *chosen.arguments)
-    return np.ascontiguousarray(drawn, dtype=variable.type.numpy_dtype).reshape(drawn.shape)
+    return np.ascontiguousarray(drawn, dtype=dtype).reshape(drawn.shape)
+
+
+def computed(value: Value, seed: int) -> np.ndarray:
+    """A value that depends on random draws and constants alone, by the reference kernels."""
+    nodes, keys = ancestry(value)
+    arrays = {key: np.array([seed, 0], np.uint64) for key in keys}
+    for node in nodes:
+        operands = (None if operand is None else arrays[operand] for operand in node.inputs)
+        made = node.op.kernel(node.attrs, *operands)
+        arrays.update(zip(node.outputs, made if isinstance(made, tuple) else (made,)))
+    return arrays[value]

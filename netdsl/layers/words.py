@@ -6,21 +6,24 @@
 
 Parameters before the `*` are operands (tensors, applied with `()`), those behind it attributes
 (compile time, `{}`), each annotated with a kind from `layers/arguments.py`. A function takes both
-in one pair of parentheses. `*xs` takes any number of operands.
+in one pair of parentheses. `*xs` takes any number of operands, `**lengths: Kind` attributes of any
+name. An operand annotated `Place` becomes whole where a number is given for it.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any, Protocol, get_type_hints
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, Protocol, get_type_hints
 
+from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Initializer, Value
 from netdsl.ir.op import Op
-from netdsl.layers.arguments import BY_TYPE, Kind
+from netdsl.layers.arguments import BY_TYPE, Hole, Kind
 
 REQUIRED = object()
+Place = Annotated[Value, "i64"]
 
 
 class Site(Protocol):
@@ -46,6 +49,9 @@ class Site(Protocol):
     def stream(self) -> str:
         """The name of a random stream that no other application draws from."""
 
+    def found(self, hole: Hole, axis: int, dim: Dim) -> None:
+        """Tell the size that stands at a `?`."""
+
     def beyond(self, value: Value, low: int, high: int) -> tuple[int, int] | None:
         """The declared range of an integer tensor whose elements must lie in low..high, where it
         goes beyond; None where all is well. An input of which nothing is said is bound to
@@ -54,9 +60,12 @@ class Site(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WordOperand:
+    """`dtype` is that of a number given for it; None: that of the tensors beside it."""
+
     name: str
     optional: bool = False
     variadic: bool = False
+    dtype: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,8 @@ class WordAttribute:
 
 @dataclass(frozen=True, eq=False)
 class Word:
-    """`owns`: constructed with `{}`, as it may have parameters; otherwise a plain function."""
+    """`owns`: constructed with `{}`, as it may have parameters; otherwise a plain function. `more`
+    is the kind of attributes of any name, of which operands are told apart by their place."""
 
     name: str
     owns: bool
@@ -76,6 +86,7 @@ class Word:
     attributes: tuple[WordAttribute, ...]
     apply: Callable[..., Any]
     doc: str
+    more: Kind | None = None
 
     def __repr__(self) -> str:
         return f"<{'layer' if self.owns else 'function'} {self.name}>"
@@ -93,18 +104,21 @@ def function(build: Callable[..., Any]) -> Word:
 
 def _word(build: Callable[..., Any], owns: bool) -> Word:
     hints = get_type_hints(build, include_extras=True)
-    operands, attributes = [], []
+    operands, attributes, more = [], [], None
     _, *parameters = inspect.signature(build).parameters.values()
     for p in parameters:
         if p.kind is p.KEYWORD_ONLY:
             default = REQUIRED if p.default is p.empty else p.default
             attributes.append(WordAttribute(p.name, hints[p.name].__metadata__[0], default))
+        elif p.kind is p.VAR_KEYWORD:
+            more = hints[p.name].__metadata__[0]
         else:
             variadic = p.kind is p.VAR_POSITIONAL
-            operands.append(WordOperand(p.name, p.default is None, variadic))
+            dtype, = getattr(hints[p.name], "__metadata__", (None,))
+            operands.append(WordOperand(p.name, p.default is None, variadic, dtype))
     name = build.__name__.rstrip("_")
     doc = inspect.getdoc(build) or ""
-    return Word(name, owns, tuple(operands), tuple(attributes), build, doc)
+    return Word(name, owns, tuple(operands), tuple(attributes), build, doc, more)
 
 
 def word_of(op: Op) -> Word:
@@ -119,7 +133,8 @@ def word_of(op: Op) -> Word:
         for name in op.inputs
     )
     attributes = tuple(
-        WordAttribute(field.name, BY_TYPE[hints[field.name]].__metadata__[0])
+        WordAttribute(field.name, BY_TYPE[hints[field.name]].__metadata__[0],
+                      REQUIRED if field.default is MISSING else field.default)
         for field in fields(op.attrs)
     )
     return Word(op.name, False, operands, attributes, apply, op.doc)

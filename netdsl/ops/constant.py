@@ -1,4 +1,4 @@
-"""Constants: a value repeated over a shape."""
+"""Constants: a value repeated over a shape, numbers in even steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from netdsl.ir.dim import Dim, Expr
 from netdsl.ir.op import Attrs, Op
-from netdsl.ir.tensor import NUMPY_DTYPES, TensorType
+from netdsl.ir.tensor import INTEGERS, NUMPY_DTYPES, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +57,46 @@ full = Op(
     doc="A tensor of one value.",
 )
 
-OPS = (full,)
+
+# ------------------------------------------------------------------ arange
+
+
+@dataclass(frozen=True, slots=True)
+class ArangeAttrs(Attrs):
+    count: Dim
+    start: float | Fraction = 0
+    step: float | Fraction = 1
+    dtype: str = "f32"
+
+
+def arange_kernel(a: ArangeAttrs) -> np.ndarray:
+    places = np.arange(a.count)
+    if a.dtype in INTEGERS:
+        return (a.start + a.step * places).astype(NUMPY_DTYPES[a.dtype])
+    return (float(a.start) + float(a.step) * places).astype(NUMPY_DTYPES[a.dtype])
+
+
+def arange_onnx(emit, node):
+    # in float64, as the kernel: counted, multiplied, added, then cast
+    a, wide = node.attrs, "i64" if node.attrs.dtype in INTEGERS else "f64"
+    number = np.int64 if wide == "i64" else np.float64
+    vector = TensorType("i64", (a.count,))
+    zero, one = (emit.constant(np.array(n, np.int64)) for n in (0, 1))
+    scalar = emit.intermediate("Squeeze", [emit.shape((a.count,))], TensorType("i64", ()))
+    made, type = emit.intermediate("Range", [zero, scalar, one], vector), vector.with_dtype(wide)
+    if wide == "f64":
+        made = emit.intermediate("Cast", [made], type, to=emit.dtype(wide))
+    for op_type, value, neutral in (("Mul", a.step, 1), ("Add", a.start, 0)):
+        if value != neutral:
+            made = emit.intermediate(op_type, [made, emit.constant(np.array(value, number))], type)
+    emit("Cast", [made], node.outputs, to=emit.dtype(a.dtype))
+
+
+arange = Op(
+    name="arange", inputs=(), attrs=ArangeAttrs,
+    shape=lambda a: TensorType(a.dtype, (a.count,)), kernel=arange_kernel,
+    gradient=full_gradient, onnx=arange_onnx,
+    doc="The numbers start, start + step, … , count of them.",
+)
+
+OPS = (full, arange)

@@ -8,14 +8,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netdsl.ir.dim import equal
+from netdsl.ir.assumptions import agree
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, Cost, Op, ShapeError
+from netdsl.ir.op import Absent, Attrs, Cost, Op, Origin, ShapeError
 from netdsl.ir.tensor import TensorType
 from netdsl.ops.elementwise import float_type
 from netdsl.ops.matmul import product
 from netdsl.ops.reduction import sum_
-from netdsl.ops.window import Pads, Sizes, cropped, padded, taps, window_counts
+from netdsl.ops.window import (
+    SPATIAL,
+    Pads,
+    Sizes,
+    cropped,
+    padded,
+    taps,
+    window_counts,
+    window_origin,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +45,12 @@ def conv_shape(
     if x.rank != weight.rank or not len(a.stride) == len(a.pads) == len(a.dilation) == spatial:
         raise ShapeError(f"{spatial} spatial axes need [N, C, …] of rank {weight.rank}", 0)
     channels, filters = x.shape[1], weight.shape[0]
-    if channels % a.groups or filters % a.groups:
-        raise ShapeError(f"{a.groups} groups do not divide {channels} and {filters} channels", 0)
-    if equal(channels // a.groups, weight.shape[1]) is not True:
-        raise ShapeError(f"{weight.shape[1] * a.groups} channels expected, not {channels}", 0)
+    if filters % a.groups or not agree(channels % a.groups, 0):
+        raise ShapeError(f"{a.groups} groups do not divide {channels} and {filters} channels", 0,
+                         axes=((0, 1),))
+    if not agree(channels, weight.shape[1] * a.groups):
+        raise ShapeError(f"{weight.shape[1] * a.groups} channels expected, not {channels}", 0,
+                         axes=((0, 1),))
     if bias is not None and bias.shape != (filters,):
         raise ShapeError(f"the bias should have {filters} elements", 2)
     counts = window_counts(x.shape[2:], weight.shape[2:], a.stride, a.pads, a.dilation)
@@ -94,10 +105,19 @@ def conv_cost(a: ConvAttrs, inputs: tuple, outputs: tuple) -> Cost:
     return product(*outputs[0].shape, *inputs[1].shape[1:])
 
 
+def conv_origin(a: ConvAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
+    if axis == 0:
+        return Origin(0, 0, name="batch")
+    if axis == 1:
+        return Origin(1, 0, name="channels")
+    return window_origin(a, inputs[1].shape[2:], inputs[0], y, axis)
+
+
 conv = Op(
     name="conv", inputs=("x", "weight", "bias?"), attrs=ConvAttrs,
     shape=conv_shape, kernel=conv_kernel, gradient=conv_gradient, onnx=conv_onnx,
-    cost=conv_cost, doc="Cross-correlation of x [N, C, …] with weight [F, C / groups, …].",
+    cost=conv_cost, origin=conv_origin,
+    doc="Cross-correlation of x [N, C, …] with weight [F, C / groups, …].",
 )
 
 
@@ -161,10 +181,28 @@ def input_gradient_cost(a: ConvGradientAttrs, inputs: tuple, outputs: tuple) -> 
     return product(*inputs[0].shape, *inputs[1].shape[1:])
 
 
+def input_gradient_origin(a: ConvGradientAttrs, inputs: tuple, x: Value, axis: int) -> Origin:
+    """As the transposed convolution that `deconv` is."""
+    if axis < 2:
+        return Origin(0 if axis == 0 else None, 0, name=("batch", "channels")[axis])
+    i, k = axis - 2, inputs[1].shape[axis]
+    have, stride, (before, after) = inputs[0].shape[axis], a.stride[i], a.pads[i]
+    span = f"{k}" if a.dilation[i] == 1 else f"{a.dilation[i]} * ({k} - 1) + 1"
+    padding = f"2 * {before}" if before == after else f"{before} - {after}"
+    least = stride * (have - 1) + a.dilation[i] * (k - 1) + 1 - before - after
+    more = "" if x.shape[axis] == least else f" + {x.shape[axis] - least}"
+    return Origin(
+        0, axis, f"{stride} * ({have} - 1) + {span} - {padding}{more}",
+        f"k = {k}, stride = {stride}, pad = {before if before == after else a.pads[i]}",
+        SPATIAL[len(a.stride)][i],
+    )
+
+
 conv_input_gradient = Op(
     name="conv_input_gradient", inputs=("g", "weight"), attrs=ConvGradientAttrs,
     shape=input_gradient_shape, kernel=input_gradient_kernel,
     gradient=input_gradient_gradient, onnx=input_gradient_onnx, cost=input_gradient_cost,
+    origin=input_gradient_origin,
     doc="The gradient of conv for x: each output's gradient spread over its window.",
 )
 

@@ -7,6 +7,7 @@ engine, ONNX, the universal tests and the word of the language follow from it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, Op, ShapeError, broadcast
+from netdsl.ir.op import Absent, Attrs, Op, ShapeError, broadcast, broadcast_origin
 from netdsl.ir.tensor import NUMPY_DTYPES, TensorType
 from netdsl.ops.constant import full
 
@@ -69,7 +70,7 @@ def unbroadcast(emit: Emitter, gradient: Value, shape: tuple) -> Value:
     if not shape:
         return emit(sum_, gradient, axes=tuple(range(len(gradient.shape))))
     axes = tuple(i for i, (g, s) in enumerate(zip(gradient.shape, shape)) if s == 1 and g != 1)
-    return emit(sum_, gradient, axes=axes, keep=True)
+    return emit(sum_, gradient, axes=axes, keep=True) if axes else gradient
 
 
 # ------------------------------------------------------------------ one operand
@@ -89,10 +90,11 @@ def unary(
     name: str,
     forward: Callable[[np.ndarray], np.ndarray],
     slope: Callable[[Term, Term], Any],
-    onnx: str,
+    onnx: str | Callable,
     doc: str,
 ) -> Op:
-    """The op y = forward(x) on floats, with dy/dx = slope(x, y)."""
+    """The op y = forward(x) on floats, with dy/dx = slope(x, y). `onnx` is the operator's name,
+    or the whole facet."""
 
     def kernel(a: Attrs, x: np.ndarray) -> np.ndarray:
         return np.asarray(forward(x), x.dtype)  # NumPy 1 widens scalars beside Python numbers
@@ -105,15 +107,26 @@ def unary(
             return (rate.choose(flow, 0.0).value,)
         return ((flow * rate).value,)
 
+    def by_name(emit, node):
+        emit(onnx, node.inputs, node.outputs)
+
     return Op(
         name=name, inputs=("x",), shape=float_type, kernel=kernel, gradient=gradient,
-        onnx=lambda emit, node: emit(onnx, node.inputs, node.outputs), word=True, doc=doc,
+        onnx=by_name if isinstance(onnx, str) else onnx, origin=broadcast_origin, word=True,
+        doc=doc,
     )
 
 
 def sigmoid_forward(x: np.ndarray) -> np.ndarray:
     # 1 / (1 + e^-x) through tanh, which does not overflow
     return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+exact_erf = np.frompyfunc(math.erf, 1, 1)  # NumPy has none
+
+
+def erf_forward(x: np.ndarray) -> np.ndarray:
+    return np.asarray(exact_erf(x), np.float64)
 
 
 UNARY = (
@@ -129,8 +142,12 @@ UNARY = (
           "Absolute value; its slope at 0 is 0."),
     unary("sign", np.sign, lambda x, y: 0.0, "Sign", "-1, 0 or 1."),
     unary("negative", np.negative, lambda x, y: -1.0, "Neg", "-x."),
+    unary("sin", np.sin, lambda x, y: x.then(cos), "Sin", "Sine of an angle in radians."),
+    unary("cos", np.cos, lambda x, y: -x.then(sin), "Cos", "Cosine of an angle in radians."),
+    unary("erf", erf_forward, lambda x, y: 2 / math.sqrt(math.pi) * (-x * x).then(exp), "Erf",
+          "The error function, 2 / √π times the integral of exp(-t²) from 0 to x."),
 )
-relu, sigmoid, tanh, exp, log, sqrt, abs_, sign, negative = UNARY
+relu, sigmoid, tanh, exp, log, sqrt, abs_, sign, negative, sin, cos, erf = UNARY
 
 
 # ------------------------------------------------------------------ two operands
@@ -178,7 +195,8 @@ def binary(
 
     return Op(
         name=name, inputs=("x", "y"), shape=shape, kernel=kernel, gradient=gradient,
-        onnx=lambda emit, node: emit(onnx, node.inputs, node.outputs), word=word, doc=doc,
+        onnx=lambda emit, node: emit(onnx, node.inputs, node.outputs), origin=broadcast_origin,
+        word=word, doc=doc,
     )
 
 
@@ -202,6 +220,44 @@ BINARY = (
 add, subtract, multiply, divide, power, maximum, minimum = BINARY
 
 
+def quotient_onnx(emit, x: Value, y: Value, type: TensorType) -> str:
+    """⌊x / y⌋. ONNX divides integers towards zero: ⌊x / y⌋ = (x - x mod y) / y."""
+    if type.is_float:
+        return emit.intermediate("Floor", [emit.intermediate("Div", [x, y], type)], type)
+    rest = emit.intermediate("Mod", [x, y], type)
+    return emit.intermediate("Div", [emit.intermediate("Sub", [x, rest], type), y], type)
+
+
+def remainder_gradient(emit: Emitter, node, g: Value):
+    (x, y), flow = node.inputs, Term(emit, g)
+    down = -flow * Term(emit, emit(floor_divide, x, y))
+    return unbroadcast(emit, g, x.shape), unbroadcast(emit, down.value, y.shape)
+
+
+def remainder_onnx(emit, node):
+    (x, y), z = node.inputs, node.outputs[0]
+    if not z.type.is_float:
+        return emit("Mod", [x, y], [z])
+    whole = emit.intermediate("Mul", [quotient_onnx(emit, x, y, z.type), y], z.type)
+    emit("Sub", [x, whole], [z])
+
+
+floor_divide = Op(
+    name="floor_divide", inputs=("x", "y"), shape=arithmetic_shape,
+    kernel=lambda a, x, y: np.floor_divide(x, y),
+    gradient=Absent("a staircase: its slope is 0 wherever there is one"),
+    onnx=lambda emit, node: emit(
+        "Identity", [quotient_onnx(emit, *node.inputs, node.outputs[0].type)], node.outputs
+    ),
+    origin=broadcast_origin, doc="x // y: the quotient rounded down.",
+)
+remainder = Op(
+    name="remainder", inputs=("x", "y"), shape=arithmetic_shape,
+    kernel=lambda a, x, y: np.remainder(x, y), gradient=remainder_gradient, onnx=remainder_onnx,
+    origin=broadcast_origin, doc="x % y = x - x // y · y, which has the sign of y.",
+)
+
+
 # ------------------------------------------------------------------ comparisons
 
 
@@ -220,7 +276,8 @@ def comparison(name: str, forward: Callable, onnx: str, doc: str) -> Op:
     return Op(
         name=name, inputs=("x", "y"), shape=compare_shape, kernel=kernel,
         gradient=Absent("a comparison is a step: its slope is 0 wherever there is one"),
-        onnx=lambda emit, node: emit(onnx, node.inputs, node.outputs), doc=doc,
+        onnx=lambda emit, node: emit(onnx, node.inputs, node.outputs), origin=broadcast_origin,
+        doc=doc,
     )
 
 
@@ -244,7 +301,8 @@ logical_not = Op(
     name="logical_not", inputs=("x",), shape=logical_not_shape,
     kernel=lambda a, x: np.logical_not(x),
     gradient=Absent("bool output"),
-    onnx=lambda emit, node: emit("Not", node.inputs, node.outputs), doc="not x.",
+    onnx=lambda emit, node: emit("Not", node.inputs, node.outputs), origin=broadcast_origin,
+    doc="not x.",
 )
 
 
@@ -276,7 +334,7 @@ def where_gradient(emit: Emitter, node, g: Value):
 where = Op(
     name="where", inputs=("condition", "x", "y"), shape=where_shape, kernel=where_kernel,
     gradient=where_gradient, onnx=lambda emit, node: emit("Where", node.inputs, node.outputs),
-    word=True, doc="x where the condition holds, else y.",
+    origin=broadcast_origin, word=True, doc="x where the condition holds, else y.",
 )
 
 
@@ -298,6 +356,7 @@ cast = Op(
     onnx=lambda emit, node: emit(
         "Cast", node.inputs, node.outputs, to=emit.dtype(node.attrs.dtype)
     ),
+    origin=broadcast_origin,
     doc="The same numbers in another dtype; floats are cut towards zero, bool becomes 0 and 1.",
 )
 
@@ -305,8 +364,8 @@ stop_grad = Op(
     name="stop_grad", inputs=("x",), shape=same_type, kernel=lambda a, x: x,
     gradient=lambda emit, node, g: (None,),
     onnx=lambda emit, node: emit("Identity", node.inputs, node.outputs),
-    inference=lambda emit, node: node.inputs,
+    inference=lambda emit, node: node.inputs, origin=broadcast_origin,
     word=True, doc="x itself, through which no gradient flows back.",
 )
 
-OPS = (*UNARY, *BINARY, *COMPARISONS, logical_not, where, cast, stop_grad)
+OPS = (*UNARY, *BINARY, floor_divide, remainder, *COMPARISONS, logical_not, where, cast, stop_grad)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
-from netdsl.ir.dim import Dim, at_most, equal, size
+from netdsl.ir.assumptions import agree, within
+from netdsl.ir.dim import Dim, size
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Attrs, Op, ShapeError
-from netdsl.ir.tensor import TensorType, show_shape
+from netdsl.ir.op import Attrs, Op, Origin, RankError, ShapeError
+from netdsl.ir.tensor import TensorType, show_factor, show_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class ReshapeAttrs(Attrs):
 
 
 def reshape_shape(a: ReshapeAttrs, x: TensorType) -> TensorType:
-    if equal(size(a.shape), x.size) is not True:
+    if not agree(size(a.shape), x.size):
         raise ShapeError(
             f"{show_shape(x.shape)} has {x.size} elements, "
             f"{show_shape(a.shape)} has {size(a.shape)}", 0,
@@ -28,6 +30,24 @@ def reshape_shape(a: ReshapeAttrs, x: TensorType) -> TensorType:
 
 def reshape_gradient(emit: Emitter, node, g: Value):
     return (emit(reshape, g, shape=node.inputs[0].shape),)
+
+
+def reshape_origin(a: ReshapeAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
+    """An axis that was there before, or several as one; else what the arguments say."""
+    x, whole = inputs[0].shape, y.shape[axis]
+    before, first = size(y.shape[:axis]), 0
+    while first < len(x) and size(x[:first]) != before:
+        first += 1
+    if whole != 1:
+        while first < len(x) and x[first] == 1:
+            first += 1
+    for last in range(first + 1, len(x) + 1):
+        parts = [dim for dim in x[first:last] if dim != 1]
+        if size(tuple(parts)) == whole:
+            if last == first + 1:
+                return Origin(0, first)
+            return Origin(None, formula=" * ".join(map(show_factor, parts)))
+    return Origin(None, settings=f"shape = {show_shape(a.shape)}")
 
 
 def reshape_onnx(emit, node):
@@ -40,7 +60,7 @@ def reshape_onnx(emit, node):
 reshape = Op(
     name="reshape", inputs=("x",), attrs=ReshapeAttrs,
     shape=reshape_shape, kernel=lambda a, x: x.reshape(a.shape),
-    gradient=reshape_gradient, onnx=reshape_onnx,
+    gradient=reshape_gradient, onnx=reshape_onnx, origin=reshape_origin,
     doc="The same elements, in row-major order, under another shape.",
 )
 
@@ -70,6 +90,7 @@ transpose = Op(
     onnx=lambda emit, node: emit(
         "Transpose", node.inputs, node.outputs, perm=list(node.attrs.axes)
     ),
+    origin=lambda a, inputs, y, axis: Origin(0, a.axes[axis]),
     doc="Axes in another order.",
 )
 
@@ -87,16 +108,17 @@ def concat_shape(a: ConcatAttrs, *xs: TensorType) -> TensorType:
         raise ShapeError("nothing to concatenate")
     first = xs[0]
     if not 0 <= a.axis < first.rank:
-        raise ShapeError(f"there is no axis {a.axis} in a tensor of rank {first.rank}", 0)
+        raise RankError(f"there is no axis {a.axis} in a tensor of rank {first.rank}", 0)
     for i, x in enumerate(xs[1:], 1):
         if x.dtype != first.dtype:
             raise ShapeError(f"{first.dtype} and {x.dtype} do not mix", 0, i)
         if x.rank != first.rank:
-            raise ShapeError(f"ranks {first.rank} and {x.rank} differ", 0, i)
+            raise RankError(f"ranks {first.rank} and {x.rank} differ", 0, i)
         for axis, (m, n) in enumerate(zip(first.shape, x.shape)):
-            if axis != a.axis and equal(m, n) is not True:
+            if axis != a.axis and not agree(m, n):
                 raise ShapeError(
-                    f"axis {axis}: {m} and {n} differ; only axis {a.axis} is joined", 0, i
+                    f"axis {axis}: {m} and {n} differ; only axis {a.axis} is joined", 0, i,
+                    axes=((0, axis), (i, axis)),
                 )
     joined = sum((x.shape[a.axis] for x in xs), start=0)
     return TensorType(first.dtype, (*first.shape[: a.axis], joined, *first.shape[a.axis + 1 :]))
@@ -111,12 +133,20 @@ def concat_gradient(emit: Emitter, node, g: Value):
     return tuple(parts)
 
 
+def concat_origin(a: ConcatAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
+    if axis != a.axis:
+        return Origin(0, axis)
+    runs = [(dim, len(list(run))) for dim, run in groupby(x.shape[axis] for x in inputs)]
+    terms = [show_factor(dim) if n == 1 else f"{n} * {show_factor(dim)}" for dim, n in runs]
+    return Origin(None, formula=" + ".join(terms)) if len(inputs) > 1 else Origin(0, axis)
+
+
 concat = Op(
     name="concat", inputs=("xs*",), attrs=ConcatAttrs,
     shape=concat_shape, kernel=lambda a, *xs: np.concatenate(xs, a.axis),
     gradient=concat_gradient,
     onnx=lambda emit, node: emit("Concat", node.inputs, node.outputs, axis=node.attrs.axis),
-    doc="Tensors joined along one axis.",
+    origin=concat_origin, doc="Tensors joined along one axis.",
 )
 
 
@@ -134,10 +164,11 @@ class SliceAttrs(Attrs):
 
 def slice_shape(a: SliceAttrs, x: TensorType) -> TensorType:
     if not 0 <= a.axis < x.rank:
-        raise ShapeError(f"there is no axis {a.axis} in a tensor of rank {x.rank}", 0)
+        raise RankError(f"there is no axis {a.axis} in a tensor of rank {x.rank}", 0)
     length = x.shape[a.axis]
-    if at_most(a.stop, length) is False or at_most(a.start, a.stop) is False:
-        raise ShapeError(f"{a.start}..{a.stop} does not lie within axis {a.axis} of {length}", 0)
+    if not (within(0, a.start) and within(a.start, a.stop) and within(a.stop, length)):
+        raise ShapeError(f"{a.start}..{a.stop} does not lie within axis {a.axis} of {length}", 0,
+                         axes=((0, a.axis),))
     return TensorType(
         x.dtype, (*x.shape[: a.axis], a.stop - a.start, *x.shape[a.axis + 1 :])
     )
@@ -152,6 +183,12 @@ def slice_gradient(emit: Emitter, node, g: Value):
     return (emit(pad, g, axis=a.axis, before=a.start, after=length - a.stop),)
 
 
+def slice_origin(a: SliceAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
+    if axis != a.axis:
+        return Origin(0, axis)
+    return Origin(None, formula=f"{show_factor(a.stop)} - {a.start}" if a.start != 0 else "")
+
+
 def slice_onnx(emit, node):
     a, x = node.attrs, node.inputs[0]
     stop = emit.shape((a.stop,)) if a.stop != x.shape[a.axis] else emit.constant(
@@ -164,6 +201,7 @@ def slice_onnx(emit, node):
 slice_ = Op(
     name="slice", inputs=("x",), attrs=SliceAttrs,
     shape=slice_shape, kernel=slice_kernel, gradient=slice_gradient, onnx=slice_onnx,
+    origin=slice_origin,
     doc="A part of one axis.",
 )
 
@@ -179,7 +217,7 @@ class PadAttrs(Attrs):
 
 def pad_shape(a: PadAttrs, x: TensorType) -> TensorType:
     if not 0 <= a.axis < x.rank:
-        raise ShapeError(f"there is no axis {a.axis} in a tensor of rank {x.rank}", 0)
+        raise RankError(f"there is no axis {a.axis} in a tensor of rank {x.rank}", 0)
     length = x.shape[a.axis] + a.before + a.after
     return TensorType(x.dtype, (*x.shape[: a.axis], length, *x.shape[a.axis + 1 :]))
 
@@ -195,6 +233,11 @@ def pad_gradient(emit: Emitter, node, g: Value):
     return (emit(slice_, g, axis=a.axis, start=a.before, stop=g.shape[a.axis] - a.after),)
 
 
+def pad_origin(a: PadAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
+    have = show_factor(inputs[0].shape[axis])
+    return Origin(0, axis, f"{have} + {a.before} + {a.after}" if axis == a.axis else "")
+
+
 def pad_onnx(emit, node):
     a = node.attrs
     pads = emit.shape((a.before, a.after))
@@ -204,7 +247,7 @@ def pad_onnx(emit, node):
 
 pad = Op(
     name="pad", inputs=("x",), attrs=PadAttrs,
-    shape=pad_shape, kernel=pad_kernel, gradient=pad_gradient, onnx=pad_onnx,
+    shape=pad_shape, kernel=pad_kernel, gradient=pad_gradient, onnx=pad_onnx, origin=pad_origin,
     doc="Zeros around one axis: the adjoint of slice.",
 )
 

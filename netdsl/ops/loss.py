@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netdsl.ir.dim import equal
+from netdsl.ir.assumptions import agree
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, ElementError, Op, ShapeError
+from netdsl.ir.op import Absent, Attrs, ElementError, Op, Origin, RankError, ShapeError
 from netdsl.ir.tensor import INTEGERS, TensorType
 from netdsl.ops.elementwise import float_type
 
@@ -30,17 +30,17 @@ def cross_entropy_shape(
 ) -> tuple[TensorType, TensorType]:
     float_type(a, logits)
     if not 0 <= a.axis < logits.rank:
-        raise ShapeError(f"there is no axis {a.axis} in a tensor of rank {logits.rank}", 0)
+        raise RankError(f"there is no axis {a.axis} in a tensor of rank {logits.rank}", 0)
     if label.dtype not in INTEGERS:
         raise ShapeError(f"the labels must be integers, not {label.dtype}", 1)
     rows = without(logits.shape, a.axis)
-    if len(rows) != label.rank or any(
-        equal(m, n) is not True for m, n in zip(rows, label.shape)
-    ):
-        wanted = TensorType(label.dtype, rows)
-        way = "`-> flatten` before the last `linear`" if label.rank < len(rows) else None
-        raise ShapeError(f"logits {logits} need labels {wanted}, not {label}", 0, 1,
-                         suggestion=way)
+    wanted = TensorType(label.dtype, rows)
+    if len(rows) != label.rank:
+        raise RankError(f"logits {logits} need labels {wanted}, not {label}", 0, 1)
+    for axis, (m, n) in enumerate(zip(rows, label.shape)):
+        if not agree(m, n):
+            raise ShapeError(f"logits {logits} need labels {wanted}, not {label}", 0, 1,
+                             axes=((0, axis + (axis >= a.axis)), (1, axis)))
     y = TensorType(logits.dtype, rows)
     return y, y
 
@@ -97,10 +97,14 @@ def cross_entropy_onnx(emit, node):
     emit("Sub", [normaliser, hit], [loss])
 
 
+def cross_entropy_origin(a: CrossEntropyAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
+    return Origin(0, axis + (axis >= a.axis))
+
+
 cross_entropy = Op(
     name="cross_entropy", inputs=("logits", "label"), outputs=("loss", "normaliser"),
     attrs=CrossEntropyAttrs, shape=cross_entropy_shape, kernel=cross_entropy_kernel,
-    gradient=cross_entropy_gradient, onnx=cross_entropy_onnx,
+    gradient=cross_entropy_gradient, onnx=cross_entropy_onnx, origin=cross_entropy_origin,
     doc="-log softmax(logits)[label] for each row, and log Σ exp(logits), which its gradient uses.",
 )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from netdsl.ir.dim import equal, size
+from netdsl.ir.assumptions import agree
+from netdsl.ir.dim import size
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Attrs, Cost, Op, ShapeError
-from netdsl.ir.tensor import TensorType
+from netdsl.ir.op import Attrs, Cost, Op, Origin, RankError, ShapeError
+from netdsl.ir.tensor import TensorType, show_factor
 from netdsl.ops.elementwise import float_type
 from netdsl.ops.layout import reshape, transpose
 from netdsl.ops.reduction import sum_
@@ -15,22 +16,27 @@ from netdsl.ops.reduction import sum_
 
 def product(*factors) -> Cost:
     """The cost of a matrix product, its derivation as the product of its sizes."""
-    return Cost(size(factors), " * ".join(f"({f})" if " " in str(f) else str(f) for f in factors))
+    return Cost(size(factors), " * ".join(map(show_factor, factors)))
 
 
 def matmul_shape(a: Attrs, x: TensorType, y: TensorType) -> TensorType:
     float_type(a, x)
     if x.dtype != y.dtype:
         raise ShapeError(f"{x.dtype} and {y.dtype} do not mix", 0, 1)
-    if x.rank < 2 or x.rank != y.rank:
-        raise ShapeError(f"needs equal ranks of at least 2, not {x.rank} and {y.rank}", 0, 1)
+    if x.rank < 2 or y.rank not in (2, x.rank):
+        raise RankError(
+            f"needs equal ranks of at least 2, or a second operand of rank 2, not {x.rank} and "
+            f"{y.rank}", 0, 1,
+        )
     for axis, (m, n) in enumerate(zip(x.shape[:-2], y.shape[:-2])):
-        if equal(m, n) is not True:
-            raise ShapeError(f"axis {axis}: {m} and {n} differ", 0, 1)
-    if equal(x.shape[-1], y.shape[-2]) is not True:
+        if not agree(m, n):
+            raise ShapeError(f"axis {axis}: {m} and {n} differ", 0, 1,
+                             axes=((0, axis), (1, axis)))
+    if not agree(x.shape[-1], y.shape[-2]):
         raise ShapeError(
             f"the rows of the first have {x.shape[-1]} elements, "
             f"the columns of the second {y.shape[-2]}", 0, 1,
+            axes=((0, x.rank - 1), (1, y.rank - 2)),
         )
     return TensorType(x.dtype, (*x.shape[:-1], y.shape[-1]))
 
@@ -43,18 +49,30 @@ def swap_last(emit: Emitter, x: Value) -> Value:
 
 def matmul_gradient(emit: Emitter, node, g: Value):
     x, y = node.inputs
-    return emit(matmul, g, swap_last(emit, y)), emit(matmul, swap_last(emit, x), g)
+    back = emit(matmul, g, swap_last(emit, y))
+    if y.type.rank < x.type.rank:  # one matrix for the whole batch
+        rows = size(x.shape[:-1])
+        x, g = as_rows(emit, x, rows), as_rows(emit, g, rows)
+    return back, emit(matmul, swap_last(emit, x), g)
 
 
 def matmul_cost(a: Attrs, inputs: tuple, outputs: tuple) -> Cost:
     return product(*outputs[0].shape, inputs[0].shape[-1])
 
 
+def matmul_origin(a: Attrs, inputs: tuple, y: Value, axis: int) -> Origin:
+    if axis == y.type.rank - 1:
+        return Origin(1, inputs[1].type.rank - 1, name="columns")
+    return Origin(0, axis, name="rows" if axis == y.type.rank - 2 else "")
+
+
 matmul = Op(
     name="matmul", inputs=("x", "y"),
     shape=matmul_shape, kernel=lambda a, x, y: np.matmul(x, y), gradient=matmul_gradient,
     onnx=lambda emit, node: emit("MatMul", node.inputs, node.outputs), cost=matmul_cost,
-    word=True, doc="The matrix product over the last two axes; the axes before are the batch.",
+    origin=matmul_origin, word=True,
+    doc="The matrix product over the last two axes; the axes before are the batch. "
+        "A second operand of rank 2 serves the whole batch.",
 )
 
 
@@ -65,7 +83,7 @@ def linear_shape(
     a: Attrs, x: TensorType, weight: TensorType, bias: TensorType | None
 ) -> TensorType:
     float_type(a, x)
-    if not x.rank or equal(x.shape[-1], weight.shape[1]) is not True:
+    if not x.rank or not agree(x.shape[-1], weight.shape[1]):
         raise ShapeError(f"the last axis of {x} should have {weight.shape[1]} elements", 0)
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"the bias should have {weight.shape[0]} elements", 2)
@@ -114,10 +132,16 @@ def linear_cost(a: Attrs, inputs: tuple, outputs: tuple) -> Cost:
     return product(*outputs[0].shape, inputs[0].shape[-1])
 
 
+def linear_origin(a: Attrs, inputs: tuple, y: Value, axis: int) -> Origin:
+    last = axis == y.type.rank - 1
+    return Origin(1, 0, name="features") if last else Origin(0, axis)
+
+
 linear = Op(
     name="linear", inputs=("x", "weight", "bias?"),
     shape=linear_shape, kernel=linear_kernel, gradient=linear_gradient, onnx=linear_onnx,
-    cost=linear_cost, doc="x Wᵀ + b over the last axis; weight is [out, in] as in PyTorch.",
+    cost=linear_cost, origin=linear_origin,
+    doc="x Wᵀ + b over the last axis; weight is [out, in] as in PyTorch.",
 )
 
 OPS = (matmul, linear)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, Op, ShapeError
+from netdsl.ir.op import Absent, Attrs, Op, Origin, RankError, ShapeError
 from netdsl.ir.tensor import TensorType
 from netdsl.ops.elementwise import Term, float_type, sqrt
 from netdsl.ops.reduction import expand, sum_
@@ -26,7 +26,7 @@ def per_channel(x: TensorType, *vectors: TensorType) -> TensorType:
     """x, after checking that every vector has one element for each channel (axis 1)."""
     float_type(Attrs(), x)
     if x.rank < 2:
-        raise ShapeError(f"needs [N, C, …], not rank {x.rank}", 0)
+        raise RankError(f"needs [N, C, …], not rank {x.rank}", 0)
     for i, vector in enumerate(vectors, 1):
         if vector.shape != (x.shape[1],):
             raise ShapeError(f"{x.shape[1]} channels need [{x.shape[1]}], not {vector}", 0, i)
@@ -85,12 +85,18 @@ def batch_norm_inference(emit: Emitter, node):
     return y, mean, variance, mean, variance  # statistics stay; those of the batch go unused
 
 
+def per_channel_origin(a: Attrs, inputs: tuple, output: Value, axis: int) -> Origin:
+    if output.index:  # a vector over channels
+        return Origin(0, 1, name="channels")
+    return Origin(0, axis, name="channels" if axis == 1 else "")
+
+
 batch_norm = Op(
     name="batch_norm", inputs=("x", "weight", "bias", "running_mean", "running_variance"),
     outputs=("y", "next_mean", "next_variance", "mean", "scale"), attrs=BatchNormAttrs,
     shape=batch_norm_shape, kernel=batch_norm_kernel, gradient=batch_norm_gradient,
     onnx=Absent("training form; the inference form `normalize` is exported"),
-    inference=batch_norm_inference,
+    inference=batch_norm_inference, carries=((3, 1), (4, 2)), origin=per_channel_origin,
     doc="Each channel to mean 0 and variance 1 over the batch, then weight · x + bias. Also gives "
         "the next running statistics (the variance unbiased), the batch mean and 1 / √(var + eps).",
 )
@@ -176,6 +182,7 @@ normalize = Op(
     name="normalize", inputs=("x", "weight", "bias", "mean", "variance"), attrs=NormalizeAttrs,
     shape=lambda a, x, *vectors: per_channel(x, *vectors),
     kernel=normalize_kernel, gradient=normalize_gradient, onnx=normalize_onnx,
+    origin=per_channel_origin,
     doc="weight · (x - mean) / √(variance + eps) + bias, each a vector over channels.",
 )
 

@@ -8,10 +8,19 @@ import numpy as np
 
 from netdsl.ir.dim import ceil_div
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, Op, ShapeError
+from netdsl.ir.op import Absent, Attrs, Op, Origin, ShapeError
 from netdsl.ir.tensor import TensorType
 from netdsl.ops.elementwise import float_type
-from netdsl.ops.window import Pads, Sizes, cropped, overhang, padded, taps, window_counts
+from netdsl.ops.window import (
+    Pads,
+    Sizes,
+    cropped,
+    overhang,
+    padded,
+    taps,
+    window_counts,
+    window_origin,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,12 @@ def pool_geometry(a: PoolAttrs, sizes: Sizes) -> tuple[Sizes, Sizes]:
     """How many windows, and how far the last one hangs over the padded input."""
     counts = window_counts(sizes, a.kernel, a.stride, a.pads, a.dilation, a.ceil)
     return counts, overhang(sizes, counts, a.kernel, a.stride, a.pads, a.dilation)
+
+
+def pool_origin(a: PoolAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
+    if axis < 2:
+        return Origin(0, axis, name=("batch", "channels")[axis])
+    return window_origin(a, a.kernel, inputs[0], y, axis)
 
 
 def pool_taps(a: PoolAttrs, counts: Sizes):
@@ -90,7 +105,7 @@ max_pool = Op(
     onnx=lambda emit, node: pool_onnx(
         emit, node, "MaxPool", dilations=list(node.attrs.dilation)
     ),
-    doc="The largest element of each window; padding never wins.",
+    origin=pool_origin, doc="The largest element of each window; padding never wins.",
 )
 
 
@@ -175,7 +190,7 @@ def average_pool_onnx(emit, node):
 average_pool = Op(
     name="average_pool", inputs=("x",), attrs=AveragePoolAttrs,
     shape=pool_shape, kernel=average_pool_kernel, gradient=average_pool_gradient,
-    onnx=average_pool_onnx,
+    onnx=average_pool_onnx, origin=pool_origin,
     doc="The average of each window.",
 )
 

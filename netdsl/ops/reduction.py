@@ -1,5 +1,5 @@
-"""Reductions over axes: sum, mean, softmax and its logarithm, argmax. Also `expand`, the adjoint
-of `sum`: it repeats a tensor along axes that it lacks or has with size 1."""
+"""Reductions over axes: sum, mean, max, min, softmax and its logarithm, argmax, running sums. Also
+`expand`, the adjoint of `sum`: it repeats a tensor along axes that it lacks or has with size 1."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from netdsl.ir.assumptions import agree
 from netdsl.ir.dim import Dim, size
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, Op, ShapeError
-from netdsl.ir.tensor import TensorType
-from netdsl.ops.elementwise import Term, exp, float_type
+from netdsl.ir.op import Absent, Attrs, Op, Origin, RankError, ShapeError, broadcast_origin
+from netdsl.ir.tensor import TensorType, show_shape
+from netdsl.ops.elementwise import Term, cast, equal, exp, float_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ def checked_axes(axes: tuple[int, ...], x: TensorType) -> tuple[int, ...]:
     """The axes counted from the front. Raises ShapeError for one that x does not have."""
     for axis in axes:
         if not -x.rank <= axis < x.rank:
-            raise ShapeError(f"there is no axis {axis} in a tensor of rank {x.rank}", 0)
+            raise RankError(f"there is no axis {axis} in a tensor of rank {x.rank}", 0)
     return tuple(sorted({axis % x.rank for axis in axes}))
 
 
@@ -35,6 +36,14 @@ def reduced(a: AxesAttrs, x: TensorType) -> tuple[Dim, ...]:
     if a.keep:
         return tuple(1 if i in axes else dim for i, dim in enumerate(x.shape))
     return tuple(dim for i, dim in enumerate(x.shape) if i not in axes)
+
+
+def reduced_origin(a: AxesAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
+    x, = inputs
+    axes = checked_axes(a.axes, x.type)
+    if a.keep:
+        return Origin(None, settings="keep = true") if axis in axes else Origin(0, axis)
+    return Origin(0, [i for i in range(x.type.rank) if i not in axes][axis])
 
 
 def sum_shape(a: AxesAttrs, x: TensorType) -> TensorType:
@@ -85,12 +94,62 @@ def reduction_onnx(op_type: str):
 sum_ = Op(
     name="sum", inputs=("x",), attrs=AxesAttrs,
     shape=sum_shape, kernel=sum_kernel, gradient=sum_gradient, onnx=reduction_onnx("ReduceSum"),
-    doc="The sum over axes.",
+    origin=reduced_origin, doc="The sum over axes.",
 )
 mean = Op(
     name="mean", inputs=("x",), attrs=AxesAttrs,
     shape=mean_shape, kernel=mean_kernel, gradient=mean_gradient,
-    onnx=reduction_onnx("ReduceMean"), doc="The mean over axes.",
+    onnx=reduction_onnx("ReduceMean"), origin=reduced_origin, doc="The mean over axes.",
+)
+
+
+def extreme(name: str, reduce, op_type: str, doc: str) -> Op:
+    """The largest or smallest element over axes. Equal ones share the gradient evenly, as in
+    PyTorch's amax and amin."""
+
+    def kernel(a: AxesAttrs, x: np.ndarray) -> np.ndarray:
+        return np.asarray(reduce(x, axis=a.axes, keepdims=a.keep))
+
+    def gradient(emit: Emitter, node, g: Value):
+        x, dtype = node.inputs[0], node.inputs[0].dtype
+        chosen = emit(cast, emit(equal, x, spread(emit, node.outputs[0], node)), dtype=dtype)
+        count = emit(sum_, chosen, axes=node.attrs.axes, keep=node.attrs.keep)
+        share = spread(emit, (Term(emit, g) / Term(emit, count)).value, node)
+        return ((Term(emit, share) * Term(emit, chosen)).value,)
+
+    return Op(
+        name=name, inputs=("x",), attrs=AxesAttrs, shape=extreme_shape, kernel=kernel,
+        gradient=gradient, onnx=reduction_onnx(op_type), origin=reduced_origin, doc=doc,
+    )
+
+
+def extreme_shape(a: AxesAttrs, x: TensorType) -> TensorType:
+    y = sum_shape(a, x)
+    if any(x.shape[axis] == 0 for axis in checked_axes(a.axes, x)):
+        raise ShapeError(f"{x} has an axis without elements: none is the largest or smallest", 0)
+    return y
+
+
+max_ = extreme("max", np.max, "ReduceMax", "The largest element over axes.")
+min_ = extreme("min", np.min, "ReduceMin", "The smallest element over axes.")
+
+
+def logsumexp_kernel(a: AxesAttrs, x: np.ndarray) -> np.ndarray:
+    largest = x.max(a.axes, keepdims=True)
+    total = np.log(np.exp(x - largest).sum(a.axes, keepdims=True)) + largest
+    return np.asarray(total if a.keep else total.squeeze(a.axes))
+
+
+def logsumexp_gradient(emit: Emitter, node, g: Value):
+    x, y = node.inputs[0], spread(emit, node.outputs[0], node)
+    return ((Term(emit, spread(emit, g, node)) * (Term(emit, x) - Term(emit, y)).then(exp)).value,)
+
+
+logsumexp = Op(
+    name="logsumexp", inputs=("x",), attrs=AxesAttrs,
+    shape=lambda a, x: extreme_shape(a, float_type(a, x)), kernel=logsumexp_kernel,
+    gradient=logsumexp_gradient, onnx=reduction_onnx("ReduceLogSumExp"),
+    origin=reduced_origin, doc="log Σ exp(x) over axes, without its overflow.",
 )
 
 
@@ -113,9 +172,9 @@ def with_axes(a: ExpandAttrs, shape: tuple) -> tuple:
 
 def expand_shape(a: ExpandAttrs, x: TensorType) -> TensorType:
     if x.rank + len(a.axes) != len(a.shape):
-        raise ShapeError(f"rank {x.rank} does not expand to rank {len(a.shape)}", 0)
+        raise RankError(f"rank {x.rank} does not expand to rank {len(a.shape)}", 0)
     for axis, (have, want) in enumerate(zip(with_axes(a, x.shape), a.shape)):
-        if have != 1 and have != want:
+        if have != 1 and not agree(have, want):
             raise ShapeError(f"axis {axis} has size {have}: only size 1 expands to {want}", 0)
     return TensorType(x.dtype, a.shape)
 
@@ -131,6 +190,13 @@ def expand_gradient(emit: Emitter, node, g: Value):
     kept = tuple(dim for i, dim in enumerate(a.shape) if i not in a.axes)
     repeated = tuple(i for i, (have, want) in enumerate(zip(x.shape, kept)) if have != want)
     return (emit(sum_, g, axes=repeated, keep=True) if repeated else g,)
+
+
+def expand_origin(a: ExpandAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
+    have = with_axes(a, tuple(range(inputs[0].type.rank)))[axis]  # the operand's axis
+    if axis not in a.axes and inputs[0].shape[have] == y.shape[axis]:
+        return Origin(0, have)
+    return Origin(None, settings=f"shape = {show_shape(a.shape)}")
 
 
 def expand_onnx(emit, node):
@@ -149,6 +215,7 @@ def expand_onnx(emit, node):
 expand = Op(
     name="expand", inputs=("x",), attrs=ExpandAttrs,
     shape=expand_shape, kernel=expand_kernel, gradient=expand_gradient, onnx=expand_onnx,
+    origin=expand_origin,
     doc="Repeats along axes of size 1 and along axes that the operand lacks.",
 )
 
@@ -167,7 +234,7 @@ def along_axis_shape(a: AxisAttrs, x: TensorType) -> TensorType:
 
 
 def softmax_kernel(a: AxisAttrs, x: np.ndarray) -> np.ndarray:
-    e = np.exp(x - x.max(a.axis, keepdims=True))
+    e = np.exp(x - x.max(a.axis, keepdims=True, initial=-np.inf))
     return e / e.sum(a.axis, keepdims=True)
 
 
@@ -179,7 +246,7 @@ def softmax_gradient(emit: Emitter, node, g: Value):
 
 
 def log_softmax_kernel(a: AxisAttrs, x: np.ndarray) -> np.ndarray:
-    shifted = x - x.max(a.axis, keepdims=True)
+    shifted = x - x.max(a.axis, keepdims=True, initial=-np.inf)
     return shifted - np.log(np.exp(shifted).sum(a.axis, keepdims=True))
 
 
@@ -198,27 +265,99 @@ def axis_onnx(op_type: str, **fixed):
 
 softmax = Op(
     name="softmax", inputs=("x",), attrs=AxisAttrs, shape=along_axis_shape,
-    kernel=softmax_kernel, gradient=softmax_gradient, onnx=axis_onnx("Softmax"), word=True,
-    doc="exp(x) / Σ exp(x) along an axis.",
+    kernel=softmax_kernel, gradient=softmax_gradient, onnx=axis_onnx("Softmax"),
+    origin=broadcast_origin, word=True, doc="exp(x) / Σ exp(x) along an axis.",
 )
 log_softmax = Op(
     name="log_softmax", inputs=("x",), attrs=AxisAttrs, shape=along_axis_shape,
     kernel=log_softmax_kernel, gradient=log_softmax_gradient, onnx=axis_onnx("LogSoftmax"),
-    word=True, doc="log(softmax(x)) along an axis, without its overflow.",
+    origin=broadcast_origin, word=True, doc="log(softmax(x)) along an axis, without its overflow.",
 )
 
 
 def argmax_shape(a: AxisAttrs, x: TensorType) -> TensorType:
     axis, = checked_axes((a.axis,), x)
+    if x.shape[axis] == 0:
+        raise ShapeError(f"axis {axis} of {x} has no elements: none is the largest", 0)
     return TensorType("i64", x.shape[:axis] + x.shape[axis + 1 :])
+
+
+def along_origin(a: AxisAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
+    """Of what takes one axis away."""
+    gone, = checked_axes((a.axis,), inputs[0].type)
+    return Origin(0, axis + (axis >= gone))
 
 
 argmax = Op(
     name="argmax", inputs=("x",), attrs=AxisAttrs, shape=argmax_shape,
     kernel=lambda a, x: np.argmax(x, a.axis),
     gradient=Absent("integer output"),
-    onnx=axis_onnx("ArgMax", keepdims=0), word=True,
+    onnx=axis_onnx("ArgMax", keepdims=0), origin=along_origin, word=True,
     doc="The index of the first largest element along an axis.",
 )
 
-OPS = (sum_, mean, expand, softmax, log_softmax, argmax)
+
+# ------------------------------------------------------------------ running sums
+
+
+@dataclass(frozen=True, slots=True)
+class RunningAttrs(Attrs):
+    """`reverse` runs from the end."""
+
+    axis: int
+    reverse: bool = False
+
+
+def running_shape(a: RunningAttrs, x: TensorType) -> TensorType:
+    checked_axes((a.axis,), x)
+    if x.dtype == "bool":
+        raise ShapeError("bool tensors are not numbers", 0, suggestion="cast with `f32(…)`")
+    return x
+
+
+def running(accumulate):
+    """The kernel of a running sum or product."""
+
+    def kernel(a: RunningAttrs, x: np.ndarray) -> np.ndarray:
+        ordered = np.flip(x, a.axis) if a.reverse else x
+        y = accumulate(ordered, axis=a.axis, dtype=x.dtype)
+        return np.flip(y, a.axis) if a.reverse else y
+
+    return kernel
+
+
+def cumsum_gradient(emit: Emitter, node, g: Value):
+    a = node.attrs
+    return (emit(cumsum, g, axis=a.axis, reverse=not a.reverse),)
+
+
+def cumsum_onnx(emit, node):
+    a = node.attrs
+    axis = emit.constant(np.array(a.axis, np.int64))
+    emit("CumSum", [*node.inputs, axis], node.outputs, reverse=int(a.reverse))
+
+
+cumsum = Op(
+    name="cumsum", inputs=("x",), attrs=RunningAttrs, shape=running_shape,
+    kernel=running(np.cumsum), gradient=cumsum_gradient, onnx=cumsum_onnx,
+    origin=broadcast_origin, doc="The running sum along an axis: y[i] = x[0] + … + x[i].",
+)
+
+
+def cumprod_gradient(emit: Emitter, node, g: Value):
+    # Σ over j ≥ i of g[j] · y[j], divided by x[i]
+    a, y = node.attrs, node.outputs[0]
+    later = emit(cumsum, (Term(emit, g) * Term(emit, y)).value, axis=a.axis, reverse=not a.reverse)
+    return ((Term(emit, later) / Term(emit, node.inputs[0])).value,)
+
+
+cumprod = Op(
+    name="cumprod", inputs=("x",), attrs=RunningAttrs, shape=running_shape,
+    kernel=running(np.cumprod), gradient=cumprod_gradient,
+    onnx=Absent("ONNX has no running product"), origin=broadcast_origin,
+    doc="The running product along an axis: y[i] = x[0] · … · x[i]. Its gradient divides by x.",
+)
+
+OPS = (
+    sum_, mean, max_, min_, logsumexp, expand, softmax, log_softmax, argmax, cumsum, cumprod,
+)

@@ -75,6 +75,7 @@ class AdamAttrs(Attrs):
     beta2: float = 0.999
     eps: float = 1e-8
     weight_decay: float = 0.0
+    decoupled: bool = False
 
 
 def adam_shape(
@@ -89,7 +90,10 @@ def adam_kernel(
     mean: np.ndarray, square: np.ndarray, step: np.ndarray,
 ):
     # m ← β₁m + (1-β₁)g;  s ← β₂s + (1-β₂)g²;  p ← p - lr/(1-β₁ᵗ) · m / (√s/√(1-β₂ᵗ) + ε)
-    if a.weight_decay:
+    # with decay λ:  g ← g + λp before all that, or decoupled  p ← (1 - lr·λ)p
+    if a.decoupled:
+        parameter = parameter * parameter.dtype.type(1 - float(rate) * a.weight_decay)
+    elif a.weight_decay:
         gradient = gradient + a.weight_decay * parameter
     mean = mean + (1 - a.beta1) * (gradient - mean)
     square = a.beta2 * square + (1 - a.beta2) * gradient * gradient
@@ -103,7 +107,8 @@ adam = Op(
     name="adam", inputs=("parameter", "gradient", "rate", "mean", "square", "step"),
     outputs=("next", "next_mean", "next_square"), attrs=AdamAttrs,
     shape=adam_shape, kernel=adam_kernel, gradient=NO_GRADIENT, onnx=NO_ONNX,
-    doc="Adam (Kingma & Ba 2015) with L2 decay; `step` counts from 1.",
+    doc="Adam (Kingma & Ba 2015) with L2 decay, or with decoupled decay (Loshchilov & Hutter "
+        "2019); `step` counts from 1.",
 )
 
 OPS = (sgd, adam)

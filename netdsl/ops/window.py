@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 
-from netdsl.ir.dim import Dim, at_most, ceil_div
-from netdsl.ir.op import ShapeError
+from netdsl.ir.assumptions import within
+from netdsl.ir.dim import Dim, ceil_div
+from netdsl.ir.op import Origin, ShapeError
+from netdsl.ir.tensor import show_factor
 
 Sizes = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]  # for each spatial axis: before, after
@@ -21,23 +24,52 @@ def window_counts(
     """How many windows fit on each spatial axis: ⌊(size + pads - span) / stride⌋ + 1.
 
     `ceil` rounds up instead, but lets no window start in the padding behind the input, as
-    PyTorch does. Raises ShapeError when not even one window fits.
+    PyTorch does: where a free size may bring it there, it is assumed not to. Raises ShapeError
+    when not even one window fits.
     """
     counts = []
     for i, dim in enumerate(sizes):
         before, after = pads[i]
         span = dilation[i] * (kernel[i] - 1) + 1
         room = dim + before + after - span
-        if at_most(0, room) is False:
+        if not within(0, room):
             raise ShapeError(
                 f"a window of {span} does not fit into {dim} elements"
                 + (f" with padding {before} + {after}" if before or after else ""), 0,
+                axes=((0, i + 2),),
             )
         count = (ceil_div(room, stride[i]) if ceil else room // stride[i]) + 1
-        if ceil and at_most(dim + before, (count - 1) * stride[i]) is True:
+        last = (count - 1) * stride[i]
+        if ceil and isinstance(dim, int) and last >= dim + before:
             count = count - 1
+        elif ceil and stride[i] + after > span and not within(last + 1, dim + before):
+            raise ShapeError(f"the last window starts behind {dim} elements", 0, axes=((0, i + 2),))
         counts.append(count)
     return tuple(counts)
+
+
+SPATIAL = {1: ("length",), 2: ("rows", "columns"), 3: ("depth", "rows", "columns")}
+
+
+def window_origin(a: Any, kernel: Sizes, x: Any, y: Any, axis: int) -> Origin:
+    """The origin facet for the spatial axes of y, made of x by these windows: one step of
+    `window_counts`, written out."""
+    i = axis - 2
+    name = SPATIAL[len(kernel)][i]
+    have, made = x.shape[axis], y.shape[axis]
+    if have == made:
+        return Origin(0, axis, name=name)
+    (before, after), k, stride, dilation = a.pads[i], kernel[i], a.stride[i], a.dilation[i]
+    padding = f"2 * {before}" if before == after else f"{before} + {after}"
+    span = f"{k}" if dilation == 1 else f"{dilation} * ({k} - 1) - 1"
+    room = f"({show_factor(have)} + {padding} - {span})"
+    settings = f"k = {k}, pad = {before if before == after else a.pads[i]}, stride = {stride}"
+    settings += f", dilation = {dilation}" if dilation > 1 else ""
+    if not getattr(a, "ceil", False):
+        return Origin(0, axis, f"{room} // {stride} + 1", settings, name)
+    count = ceil_div(have + before + after - dilation * (k - 1) - 1, stride) + 1
+    last = " + 1" if count == made else ""  # a window that would start in the padding is left out
+    return Origin(0, axis, f"ceil({room} / {stride}){last}", f"{settings}, ceil = true", name)
 
 
 def padded(x: np.ndarray, pads: Pads, value: float = 0, extra: Sizes | None = None) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from netdsl.ir.graph import Emitter, Graph, Node, Value
+from netdsl.ir.relations import Assumption
 
 Replace = Callable[[Node, tuple[Value | None, ...], Emitter], tuple[Value, ...] | None]
 
@@ -36,20 +37,26 @@ def renamed(graph: Graph, now: dict[Value, Value]) -> Graph:
     def follow(role: dict[str, Value]) -> dict[str, Value]:
         return {name: now.get(value, value) for name, value in role.items()}
 
+    copies = {
+        name: replace(copy, decay=now.get(copy.decay, copy.decay))
+        for name, copy in graph.copies.items()
+    }
     return replace(
         graph,
         outputs=follow(graph.outputs), losses=follow(graph.losses),
         metrics=follow(graph.metrics), updates=follow(graph.updates),
-        gradients=follow(graph.gradients), names=follow(graph.names),
+        gradients=follow(graph.gradients), names=follow(graph.names), copies=copies,
     )
 
 
 def prune(graph: Graph) -> Graph:
-    """The graph without what no result needs: nodes, inputs, variables, names.
+    """The graph without what no result needs: nodes, inputs, variables, names, assumptions.
 
-    Layers stay while one of their nodes does.
+    Layers stay while one of their nodes does, and so does what a layer asserts; an assumption
+    stays while a node rests on it and its sizes are those of inputs.
     """
     nodes, live = needed(graph.nodes, graph.results())
+    live |= {graph.variables[name].value for name in graph.copies}
     paths = {path for node in nodes for path in prefixes(node.path)}
     inputs = {name: v for name, v in graph.inputs.items() if v in live}
     return replace(
@@ -61,6 +68,22 @@ def prune(graph: Graph) -> Graph:
         names={name: v for name, v in graph.names.items() if v in live},
         key=graph.key if graph.key in live else None,
         layers=tuple(layer for layer in graph.layers if layer.path in paths),
+        assumptions=_assumed(graph.assumptions, nodes, paths, inputs),
+    )
+
+
+def _assumed(
+    assumptions: tuple[Assumption, ...], nodes: Iterable[Node], paths: set[str],
+    inputs: dict[str, Value],
+) -> tuple[Assumption, ...]:
+    """Those that concern these nodes and inputs."""
+    if not assumptions:
+        return ()
+    places = {(node.path, node.span) for node in nodes}
+    symbols = frozenset().union(*(value.type.symbols for value in inputs.values()))
+    return tuple(
+        each for each in assumptions
+        if each.relation.symbols <= symbols and (each.of_batch or each.is_needed(places, paths))
     )
 
 

@@ -3,13 +3,14 @@ node made anew so that its shape rule runs on what it will really get."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
 from netdsl.ir.dim import Dim, Expr, substitute
 from netdsl.ir.graph import Emitter, Graph, Value
-from netdsl.ir.op import Attrs
+from netdsl.ir.op import Attrs, ShapeError
+from netdsl.ir.relations import Assumption
 from netdsl.ir.tensor import TensorType
 from netdsl.rewrite.rebuild import renamed
 
@@ -20,9 +21,10 @@ def specialize(
     """The graph with free dimensions replaced by `sizes` and dtypes by `dtypes`:
     `specialize(g, {"B": 32})`, `specialize(g, dtypes={"f32": "f64"})`.
 
-    Raises ShapeError where the sizes do not fit.
+    Raises ShapeError where the sizes do not fit or break an assumption.
     """
     sizes, dtypes = sizes or {}, dtypes or {}
+    assumptions = tuple(remaining(graph.assumptions, sizes))
     now: dict[Value, Value] = {}
 
     def converted(type: TensorType) -> TensorType:
@@ -40,8 +42,23 @@ def specialize(
         operands = tuple(None if v is None else now[v] for v in node.inputs)
         attrs = substituted(node.attrs, sizes, dtypes)
         now.update(zip(node.outputs, emit.at(node).outputs(node.op, operands, attrs)))
-    remade = replace(graph, nodes=tuple(emit.nodes), inputs=inputs, variables=variables, key=key)
+    remade = replace(
+        graph, nodes=tuple(emit.nodes), inputs=inputs, variables=variables, key=key,
+        assumptions=assumptions,
+    )
     return renamed(remade, now)
+
+
+def remaining(
+    assumptions: Iterable[Assumption], sizes: Mapping[str, Dim]
+) -> Iterator[Assumption]:
+    """What is still assumed where these sizes are known. Raises ShapeError where one breaks it."""
+    for each in assumptions:
+        relation = each.relation.substitute(sizes)
+        if relation is False:
+            raise ShapeError(f"{each.relation} is not so, which {each.origin} needs")
+        if relation is not True:
+            yield replace(each, relation=relation)
 
 
 def substituted(attrs: Attrs, sizes: Mapping[str, Dim], dtypes: Mapping[str, str]) -> Attrs:

@@ -50,11 +50,11 @@ class Identity:
             parts[f"feed {', '.join(feed.inputs)}"] = show(feed.value)
         for step in program.steps:
             for i, each in enumerate(step.minimize):
-                over = ", ".join(".".join(pattern) for pattern in each.over) or "everything"
+                over = ", ".join(map(str, each.over)) or "everything"
                 what = f"minimize {each.loss} over {over}"
                 parts[f"{step.name or 'step'} {i}"] = f"{what} with {show(each.optimizer)}"
         if program.freeze:
-            parts["freeze"] = ", ".join(".".join(pattern) for pattern in program.freeze)
+            parts["freeze"] = ", ".join(map(str, program.freeze))
         return Identity(parts)
 
     def differences(self, then: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:

@@ -21,6 +21,7 @@ from netdsl.weights import fit
 
 Arrays = Mapping[str, np.ndarray]
 Run = Callable[[Arrays], Arrays]
+DRAWS = 2**63  # the seed of every measurement, which no training has
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def classifier(graph: Graph) -> Classifier | None:
 class Evaluator:
     """Measures a model again and again, as its weights change in place.
 
+    Losses that draw random numbers draw the same at every measurement, anew for each batch.
     `run` maps inputs to outputs, both by name; None: the NumPy engine. Losses and metrics that need
     inputs the batches lack are not an option: `inputs` are the names that every batch must have.
     Raises Refused for weights that do not fit.
@@ -86,8 +88,8 @@ class Evaluator:
         confusion = None
         if self._classifier is not None:
             confusion = np.zeros((self._classifier.classes,) * 2, np.int64)
-        for batch in batches:
-            outputs, *figures = self._measure(batch)
+        for number, batch in enumerate(batches):
+            outputs, *figures = self._measure(batch, (DRAWS, number))
             count = len(next(iter(batch.values())))
             rows += count
             for total, measured in zip(totals, figures):
@@ -99,15 +101,16 @@ class Evaluator:
         losses, metrics = ({n: sum_ / rows for n, sum_ in total.items()} for total in totals)
         return Evaluation(rows, losses, metrics, confusion)
 
-    def _measure(self, batch: Arrays) -> tuple[Arrays, Arrays, Arrays]:
+    def _measure(self, batch: Arrays, key: tuple[int, int]) -> tuple[Arrays, Arrays, Arrays]:
         """Outputs, losses and metrics of one batch."""
         if self._run is None:
             fed = {name: batch[name] for name in self._runner.graph.inputs}
-            results = self._runner.run(fed)
+            results = self._runner.run(fed, key)
             return results.outputs, results.losses, results.metrics
         outputs = self._run({name: batch[name] for name in self._fed_outside})
         known = {**batch, **{output_input(name): array for name, array in outputs.items()}}
-        results = self._runner.run({name: known[name] for name in self._runner.graph.inputs})
+        fed = {name: known[name] for name in self._runner.graph.inputs}
+        results = self._runner.run(fed, key)
         return outputs, results.losses, results.metrics
 
 

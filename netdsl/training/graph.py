@@ -12,22 +12,17 @@ from dataclasses import dataclass, replace
 
 from netdsl.autodiff import differentiate
 from netdsl.diagnostics import Refused, Report
-from netdsl.diagnostics.program import (
-    LossNotScalar,
-    NothingMinimised,
-    NothingToTrain,
-    NotYetTrained,
-    UnknownLoss,
-)
 from netdsl.ir.graph import Emitter, Graph, Initializer, Node, Value, Variable
-from netdsl.ir.program import Minimize, Step, TrainProgram
+from netdsl.ir.program import Minimize, TrainProgram
 from netdsl.ir.tensor import TensorType
 from netdsl.ops.constant import full
-from netdsl.ops.elementwise import add
-from netdsl.rewrite.phases import settled, train
+from netdsl.ops.elementwise import Term, add
+from netdsl.rewrite.phases import settled
 from netdsl.rewrite.rebuild import prune, rebuild
-from netdsl.training.coverage import REST, Coverage, cover, covers
-from netdsl.training.optimizers import OPTIMIZERS, Optimizer
+from netdsl.training.coverage import Coverage
+from netdsl.training.optimizers import Optimizer
+from netdsl.training.steps import bind_steps
+from netdsl.training.unexecuted import unexecuted
 
 STEP = "@step"
 
@@ -49,46 +44,16 @@ class StepPlan:
 
 def plan_training(graph: Graph, program: TrainProgram, report: Report) -> StepPlan | None:
     """The plan of a program for a whole model, or None with the reasons in `report`."""
-    step = _only_step(program, report)
-    if step is None or not _losses_fit(graph, step, report):
+    steps = bind_steps(graph, program, report)
+    if steps is None:
         return None
-    optimizers = [OPTIMIZERS.bind(each.optimizer, report) for each in step.minimize]
-    whole = train(graph, [each.loss for each in step.minimize])
-    coverage = cover(program, step.minimize, whole.parameters, graph.parameters, report)
-    for each, names in zip(step.minimize, coverage.trained):
-        if not names and not report.has_errors:
-            report.add(NothingToTrain(each.span, each.loss))
-    if None in optimizers or report.has_errors:
+    for problem in unexecuted(program, steps):
+        report.add(problem)
+    if report.has_errors:
         return None
-    settled = settle_frozen(whole, program, coverage.frozen)
-    return StepPlan(settled, step.minimize, tuple(optimizers), coverage)
-
-
-def _only_step(program: TrainProgram, report: Report) -> Step | None:
-    if not program.steps or not all(step.minimize for step in program.steps):
-        report.add(NothingMinimised(program.span))
-        return None
-    step = program.steps[0]
-    span = step.minimize[0].span
-    if len(program.steps) > 1:
-        report.add(NotYetTrained(span, "several steps"))
-        return None
-    if step.every != 1:
-        report.add(NotYetTrained(span, "`every`"))
-        return None
-    return step
-
-
-def _losses_fit(graph: Graph, step: Step, report: Report) -> bool:
-    fit = True
-    for each in step.minimize:
-        loss = graph.losses.get(each.loss)
-        if loss is None:
-            report.add(UnknownLoss(each.span, each.loss, tuple(graph.losses)))
-        elif loss.shape:
-            report.add(LossNotScalar(each.span, each.loss, str(loss.type)))
-        fit = fit and loss is not None and not loss.shape
-    return fit
+    only = steps[0]
+    settled = settle_frozen(only.slice, program, only.coverage.frozen)
+    return StepPlan(settled, only.step.minimize, only.optimizers, only.coverage)
 
 
 def settle_frozen(graph: Graph, program: TrainProgram, frozen: frozenset[str]) -> Graph:
@@ -98,11 +63,11 @@ def settle_frozen(graph: Graph, program: TrainProgram, frozen: frozenset[str]) -
         return graph
     held = {graph.variables[name].value for name in frozen}
     parameters = {variable.value for variable in graph.parameters.values()}
-    patterns = [pattern for pattern in program.freeze if pattern != REST]
+    patterns = [pattern for pattern in program.freeze if not pattern.is_rest]
 
     def where_frozen(node: Node, inputs: tuple[Value | None, ...], emit: Emitter):
         own = {value for value in node.inputs if value in parameters}
-        below = any(covers(pattern, node.path) for pattern in patterns)
+        below = any(pattern.covers(node.path) for pattern in patterns)
         return settled(node, inputs, emit) if below or (own and own <= held) else None
 
     fixed = rebuild(graph, where_frozen)
@@ -134,7 +99,21 @@ def planned_graph(plan: StepPlan) -> Graph:
     )
     for loss in dict.fromkeys(each.loss for each in plan.minimize):
         graph = _descend(graph, plan, loss, step)
-    return graph
+    return _follow(graph)
+
+
+def _follow(graph: Graph) -> Graph:
+    """The graph with the updates of copies, which follow what their sources have become."""
+    emit, updates = Emitter(), dict(graph.updates)
+    for name, copy in graph.copies.items():
+        source = updates.get(copy.source, graph.variables[copy.source].value)
+        if copy.decay is None:
+            updates[name] = source
+            continue
+        emit.path = name.rpartition(".")[0]
+        old, decay = Term(emit, graph.variables[name].value), Term(emit, copy.decay)
+        updates[name] = (decay * old + (1 - decay) * Term(emit, source)).value
+    return replace(graph, nodes=(*graph.nodes, *emit.nodes), updates=updates, copies={})
 
 
 def _descend(graph: Graph, plan: StepPlan, loss: str, step: Value) -> Graph:

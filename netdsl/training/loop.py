@@ -18,7 +18,7 @@ from netdsl.diagnostics.training import Interrupted, LossNotFinite, NoData, Noth
 from netdsl.ir.graph import Graph, Value
 from netdsl.ir.program import TrainProgram
 from netdsl.source import Span
-from netdsl.training.check import check_program, fed_inputs
+from netdsl.training.check import check_executable, fed_inputs
 from netdsl.training.checkpoints import Folder, Identity
 from netdsl.training.evaluate import Evaluator
 from netdsl.training.history import Epoch, History, Observer, Plan
@@ -71,7 +71,8 @@ class _Run:
         out: str | Path | None,
         observer: Observer,
     ):
-        errors = [p for p in check_program(graph, program) if p.severity == "error"]
+        checked = check_executable(graph, program, reads=dataset is None)
+        errors = [problem for problem in checked if problem.severity == "error"]
         if errors:
             raise Refused(*errors)
         if dataset is None and program.data is None:

@@ -2,20 +2,21 @@
 
     lr = 0.1            lr = cosine(0.1)            lr = warmup(5) -> cosine(0.1)
 
-To add one, write a frozen dataclass after `Schedule` and enter it into `SCHEDULES`.
+They stand for optimiser arguments and for scalar inputs: `feed momentum = cosine(0.996, 1.0)`. To
+add one, write a frozen dataclass after `Schedule` and enter it into `SCHEDULES`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, pi, sqrt
 from typing import Annotated
 
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.rows import BrokenChain
-from netdsl.ir.program import Flow, Recipe, Setting
+from netdsl.ir.program import Flow, Recipe, Reference, Setting
 from netdsl.layers.arguments import Kind
-from netdsl.registry import NotNegative, Positive, Positives, Table, real, show
+from netdsl.registry import Count, Positive, Positives, Real, Table, real, show
 
 
 class Schedule:
@@ -30,15 +31,24 @@ class Schedule:
         """Where the schedule begins, a warmup aside: its value while nobody counts epochs."""
         return self.value(0, 1, 1)
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """Values that all others lie between."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class Constant(Schedule):
     """One number throughout. A number by itself means the same; this form follows a `warmup`."""
 
-    number: NotNegative
+    number: Real
 
     def value(self, step: int, steps: int, per_epoch: int) -> float:
         return self.number
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        return (self.number,)
 
 
 @dataclass(frozen=True)
@@ -46,22 +56,68 @@ class Cosine(Schedule):
     """From `peak` to `floor` along half a cosine (Loshchilov & Hutter 2017, without restarts):
     floor + (peak - floor) · (1 + cos(π · step / steps)) / 2."""
 
-    peak: NotNegative
-    floor: NotNegative = 0.0
+    peak: Real
+    floor: Real = 0.0
 
     def value(self, step: int, steps: int, per_epoch: int) -> float:
         return self.floor + (self.peak - self.floor) * (1 + cos(pi * step / steps)) / 2
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        return (self.peak, self.floor)
 
 
 @dataclass(frozen=True)
 class Linear(Schedule):
     """From `start` to `end` in a straight line."""
 
-    start: NotNegative
-    end: NotNegative = 0.0
+    start: Real
+    end: Real = 0.0
 
     def value(self, step: int, steps: int, per_epoch: int) -> float:
         return self.start + (self.end - self.start) * step / steps
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        return (self.start, self.end)
+
+
+@dataclass(frozen=True)
+class Ramp(Schedule):
+    """From `start` to `end` in a straight line over the first `epochs`, and `end` from there on:
+    `ramp(0.04, 0.07, epochs = 30)`."""
+
+    start: Real
+    end: Real
+    epochs: Positive
+
+    def value(self, step: int, steps: int, per_epoch: int) -> float:
+        return self.start + (self.end - self.start) * min(step / (self.epochs * per_epoch), 1.0)
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        return (self.start, self.end)
+
+
+@dataclass(frozen=True)
+class InverseSqrt(Schedule):
+    """Up to `peak` in a straight line over `warmup` steps, then down with the root of the steps
+    (Vaswani et al. 2017): peak · min(t / warmup, √(warmup / t)), where t counts steps from 1."""
+
+    peak: Real
+    warmup: Count = 4000
+
+    def value(self, step: int, steps: int, per_epoch: int) -> float:
+        count = step + 1
+        return self.peak * min(count / self.warmup, sqrt(self.warmup / count))
+
+    @property
+    def beginning(self) -> float:
+        return self.peak
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        return (0.0, self.peak)
 
 
 @dataclass(frozen=True)
@@ -69,13 +125,23 @@ class Steps(Schedule):
     """`start`, multiplied by `factor` when each of the epochs `at` is over:
     `steps(0.1, at = [30, 60], factor = 0.1)`."""
 
-    start: NotNegative
+    start: Real
     at: Positives
     factor: Positive = 0.1
+
+    def __post_init__(self) -> None:
+        try:
+            self.factor ** len(self.at)
+        except OverflowError:
+            raise ValueError("`factor` is too large for so many drops") from None
 
     def value(self, step: int, steps: int, per_epoch: int) -> float:
         drops = sum(step >= epoch * per_epoch for epoch in self.at)
         return self.start * self.factor**drops
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        return (self.start, self.start * self.factor ** len(self.at))
 
 
 @dataclass(frozen=True)
@@ -104,11 +170,17 @@ class Warmed(Schedule):
     def beginning(self) -> float:
         return self.then.beginning
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        return (0.0, *self.then.ends)
+
 
 SCHEDULES = Table("schedule", {
     "constant": Constant,
     "cosine": Cosine,
     "linear": Linear,
+    "ramp": Ramp,
+    "inverse_sqrt": InverseSqrt,
     "steps": Steps,
     "warmup": Warmup,
 })
@@ -120,10 +192,13 @@ EXAMPLE = "`warmup(5) -> cosine(0.1)`"
 def bind_schedule(setting: Setting) -> Schedule:
     """The schedule that a setting means. Raises BadArgument for what is none, Refused for one
     that is wrong in itself."""
+    if isinstance(setting, Reference) and str(setting) in SCHEDULES.rows:
+        setting = Recipe(str(setting), span=setting.span, bare=True)
     if not isinstance(setting, (Recipe, Flow)):
-        return Constant(real(0)(setting))
+        return Constant(real()(setting))
     report = Report()
-    schedule = _bind_flow(setting, report) if isinstance(setting, Flow) else _bind(setting, report)
+    chained = isinstance(setting, Flow)
+    schedule = _bind_flow(setting, report) if chained else SCHEDULES.bind(setting, report)
     if isinstance(schedule, Warmup):
         report.add(BrokenChain(setting.span, "`warmup` leads to no schedule", EXAMPLE))
     if schedule is None or report.has_errors:
@@ -131,26 +206,41 @@ def bind_schedule(setting: Setting) -> Schedule:
     return schedule
 
 
-def _bind(recipe: Recipe, report: Report) -> Schedule | None:
-    return SCHEDULES.bind(recipe, report)
-
-
 def _bind_flow(flow: Flow, report: Report) -> Schedule | None:
-    if len(flow.stages) != 1 or flow.stages[0].condition is not None:
-        report.add(BrokenChain(flow.span, f"{ORDER}, not {show(flow)}", EXAMPLE))
+    told = BrokenChain(flow.span, f"{ORDER}, not {show(flow)}", EXAMPLE)
+    single = len(flow.stages) == 1 and flow.stages[0].condition is None
+    if not single or not isinstance(flow.head, Recipe):
+        report.add(told)
         return None
-    if not isinstance(flow.head, Recipe):
-        report.add(BrokenChain(flow.span, f"{ORDER}, not {show(flow)}", EXAMPLE))
-        return None
-    first, then = _bind(flow.head, report), _bind(flow.stages[0].recipe, report)
+    first = SCHEDULES.bind(flow.head, report)
+    then = SCHEDULES.bind(flow.stages[0].recipe, report)
     if first is None or then is None:
         return None
     if not isinstance(first, Warmup):
-        report.add(BrokenChain(flow.span, f"{ORDER}, not {show(flow)}", EXAMPLE))
+        report.add(told)
         return None
     return then if isinstance(then, Warmup) else Warmed(first, then)
 
 
+def scheduled(kind: Kind) -> Kind:
+    """A number of that kind, or a schedule all of whose values are."""
+
+    def convert(setting: Setting) -> float | Schedule:
+        schedule = bind_schedule(setting)
+        for end in schedule.ends:
+            kind.convert(end)
+        return schedule.number if isinstance(schedule, Constant) else schedule
+
+    return Kind(f"{kind.expected}, or a schedule of such", convert)
+
+
+def _rate(setting: Setting) -> Schedule:
+    schedule = bind_schedule(setting)
+    for end in schedule.ends:
+        real(0)(end)
+    return schedule
+
+
 Rate = Annotated[
-    Schedule, Kind("a number of at least 0 or a schedule such as `cosine(0.1)`", bind_schedule)
+    Schedule, Kind("a number of at least 0 or a schedule such as `cosine(0.1)`", _rate)
 ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from netdsl.backends.numpy import Runner
 from netdsl.diagnostics import Refused, Report
-from netdsl.diagnostics.training import WrongSeed
+from netdsl.diagnostics.training import FreeState, WrongSeed
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import TrainProgram
 from netdsl.layers.initializers import initialize
@@ -43,7 +43,10 @@ class Trainer:
             raise Refused(WrongSeed(seed, SEEDS))
         report = Report()
         plan = plan_training(graph, program, report)
-        if plan is None:
+        for variable in graph.variables.values():
+            if variable.type.symbols:
+                report.add(FreeState(variable.span, variable.name, str(variable.type)))
+        if plan is None or report.has_errors:
             raise Refused(*report.problems)
         self.seed = seed
         self.graph = planned_graph(plan)

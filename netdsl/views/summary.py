@@ -48,9 +48,10 @@ def summary_text(
         name = Text("  " * cells.depth + first, style)
         table.add_row(name, *(Text(text, style) for text in others))
     title = Text(signature(summary), "bold")
+    below = "\n".join((CONVENTION, *assumed(summary)))
     return "\n\n".join((
         to_text(title, width, color), to_text(table, width, color),
-        to_text(Text(CONVENTION, "dim"), width, color),
+        to_text(Text(below, "dim"), width, color),
     ))
 
 
@@ -74,8 +75,13 @@ def summary_html(summary: Summary) -> str:
         f"<table><caption>{escape(signature(summary))}</caption>",
         f"<thead>{line(HEAD, 'th')}</thead>",
         "<tbody>", *body, "</tbody>", "<tfoot>", *feet, "</tfoot>", "</table>",
-        f"<small>{escape(CONVENTION)}</small>",
+        *(f"<small>{escape(line)}</small>" for line in (CONVENTION, *assumed(summary))),
     ))
+
+
+def assumed(summary: Summary) -> list[str]:
+    """`Assumes H >= 7 (conv in stem, file.net:12).`"""
+    return [f"Assumes {each.relation} ({each.origin})." for each in summary.assumptions]
 
 
 def signature(summary: Summary) -> str:

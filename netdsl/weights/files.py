@@ -12,6 +12,7 @@ import numpy as np
 
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.weights import UnknownFormat, UnreadableWeights, UnstorableTensor
+from netdsl.ir.tensor import NUMPY_DTYPES
 from netdsl.weights import npz, safetensors
 from netdsl.weights.atomic import reason_of, replacing
 from netdsl.weights.fit import DTYPE_NAMES, Typed, check_fit
@@ -24,14 +25,25 @@ def load_weights(
     path: str | os.PathLike, expected: Mapping[str, Typed] | None = None
 ) -> dict[str, np.ndarray]:
     """The arrays of a `.safetensors` or `.npz` file by name, in the file's order; bf16 becomes
-    f32. With `expected`, names and types are compared before any array is read.
+    f32, unless bf16 is expected. With `expected`, names and types are compared before any array is
+    read.
 
     Raises Refused: N601, N602, N604; with `expected` also N606 to N608.
     """
     path, format = ordinary_file(path)
-    if expected is not None:
-        check_fit(guarded(format.headers, path), expected, str(path)).stop_on_errors()
-    return guarded(format.read, path)
+    if expected is None:
+        return guarded(format.read, path)
+    stored = guarded(format.headers, path)
+    wanted = {name: each.type.dtype for name, each in expected.items()}
+    found = {
+        name: type.with_dtype("f32") if (type.dtype, wanted.get(name)) == ("bf16", "f32") else type
+        for name, type in stored.items()
+    }
+    check_fit(found, expected, str(path)).stop_on_errors()
+    arrays = guarded(format.read, path)
+    for name in (name for name, dtype in wanted.items() if dtype == "bf16"):
+        arrays[name] = arrays[name].astype(NUMPY_DTYPES["bf16"])  # as exact as it was widened
+    return arrays
 
 
 def read_metadata(path: str | os.PathLike) -> dict[str, str]:
@@ -83,8 +95,9 @@ def storable(path: Path, name: str, array: np.ndarray) -> np.ndarray:
     """The array in row-major order and the machine's byte order. Raises Refused (N605)."""
     array = np.asarray(array)
     native = array.dtype.newbyteorder("=")
-    if native not in DTYPE_NAMES:
-        reason = f"{array.dtype} is no dtype of weights"
+    no_bf16 = path.suffix.lower() == ".npz" and native == NUMPY_DTYPES["bf16"]
+    if native not in DTYPE_NAMES or no_bf16:
+        reason = f"{array.dtype} is no dtype of {path.suffix} files"
         raise Refused(UnstorableTensor(str(path), name, reason))
     try:
         name.encode()

@@ -20,7 +20,7 @@ from netdsl.diagnostics.weights import (
     UnexpectedTensors,
     shown,
 )
-from netdsl.ir.tensor import NUMPY_DTYPES, TensorType
+from netdsl.ir.tensor import NUMPY_DTYPES, TensorType, is_floating
 
 DTYPE_NAMES = {dtype: name for name, dtype in NUMPY_DTYPES.items()}
 # Bounds of the search for the name that was meant: comparing two names costs the product of
@@ -91,7 +91,7 @@ def not_finite(weights: Mapping[str, np.ndarray], path: str) -> NotFinite | None
     """A warning that names the float arrays with NaN or infinite elements, if there are any."""
     broken = {}
     for name, array in weights.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if is_floating(array.dtype) and not np.isfinite(array).all():
             broken[name] = array
     if not broken:
         return None

@@ -14,14 +14,14 @@ from netdsl.diagnostics import Refused
 from netdsl.diagnostics.weights import UnreadableWeights, UnstorableTensor
 from netdsl.ir.tensor import TensorType
 
-DTYPES = {"F16": "f16", "BF16": "f32", "F32": "f32", "F64": "f64",
+DTYPES = {"F16": "f16", "BF16": "bf16", "F32": "f32", "F64": "f64",
           "I32": "i32", "I64": "i64", "U64": "u64", "BOOL": "bool"}
 
 T = TypeVar("T")
 
 
 def headers(path: Path) -> dict[str, TensorType]:
-    """The type that `read` will give each tensor, without reading one."""
+    """The type that each tensor is stored in, without reading one."""
 
     def types(file) -> dict[str, TensorType]:
         return {name: tensor_type(path, name, file) for name in file.keys()}

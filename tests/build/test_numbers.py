@@ -43,7 +43,7 @@ CONDITIONS = {
     "(1, B) != (1, B + 1)": True, "f32 == f32": True, "B == \"a\"": False, "B == none": False,
     "B > 0": True, "B + 1 > B": True, "2 * B == B + B": True, "B == B + 1": False,
     "B / 2 < B": True,
-    "B // 2 <= B": None, "1 < 2 and not 2 < 1": True, "B == 1 / 2": False, "B * 1.5 > 1": True,
+    "B // 2 <= B": True, "1 < 2 and not 2 < 1": True, "B == 1 / 2": False, "B * 1.5 > 1": True,
     "sqrt(2) < 1.5": True, "B == 2": None, "B / 2 == B / 2": True, "B >= 0.5": True,
 }
 

@@ -112,7 +112,7 @@ def test_no_model():
 def test_the_program_of_a_preset_is_its_models():
     train = "\ntrain {} {{ batch {} minimize l with sgd(lr = 1) }}"
     text = TEXT.replace("output y = x", "output y = x -> head: linear{1}  loss l = mean(y)")
-    text += train.format("Base", 5) + train.format("Deeper", 7) + train.format("Base", 6)
+    text += train.format("first: Base", 5) + train.format("Deeper", 7) + train.format("Base", 6)
     batches = {name: compiled(text, name)[0].program.batch
                for name in ("Base", "Small", "Deep", "Deeper", "Same")}
     assert batches == {"Base": 6, "Small": 6, "Deep": 6, "Deeper": 7, "Same": 7}

@@ -97,7 +97,7 @@ def test_check_looks_at_the_training_program(write):
 def test_check_as_json(write):
     assert netdsl_json("check", write(TWO))["models"][1] == {
         "model": "Large", "parameters": 5000, "inputs": {"x": "f32[B, 4]"},
-        "outputs": {"y": "f32[B, 1000]"},
+        "outputs": {"y": "f32[B, 1000]"}, "assumptions": [],
     }
 
 

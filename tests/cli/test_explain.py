@@ -9,7 +9,7 @@ import pytest
 
 from netdsl.cli.pages import all_pages, problems
 from netdsl.layers import WORDS
-from netdsl.training.check import ENTRIES
+from netdsl.training.settings import SETTINGS, STATEMENTS
 
 from commands import netdsl
 
@@ -42,6 +42,10 @@ def test_every_page_is_in_the_contents_and_can_be_asked_for():
              "init = he_normal()}(x)    (layer)\n"),
     ("relu", "relu(x)    (function)\n"),
     ("concat", "concat(*xs, axis)    (function)\n"),
+    ("rearrange", "rearrange(x, pattern, name = …)    (function)\n"),
+    ("std", "    std.Mlp{hidden, c, act = gelu, p = 0.0}\n        Two linear layers with"),
+    ("std.convbn", "std.ConvBN{c, k = 3, stride = 1, dilation = 1, groups = 1, act = relu}(x: ["),
+    ("std.ConvBN", "Convolution, batch norm, activation. An odd kernel keeps"),
     ("random_flip", "random_flip(p = 0.5)    (transform)\n"),
     ("adam", "    betas         two numbers from 0 to below 1\n"),
     ("linear", "linear(start, end = 0)    (schedule)\n"),
@@ -53,8 +57,8 @@ def test_every_page_is_in_the_contents_and_can_be_asked_for():
     ("input", "`input` stands in models.\n"),
     ("update", "`update` stands in models.\n"),
     ("parameter", "`parameter` stands in models and layers.\n"),
-    ("data", "    data digits()\n"),
-    ("batch", "`batch` stands in train programs.\n"),
+    ("data", "data digits(take = 1000)    (setting)\n"),
+    ("batch", "How many rows make a step"),
     ("n201", "error[N201]: A name that nothing defines\n"),
     ("N462", "note[N462]: "),
     ("N999", "NETDSL_DEBUG=1"),
@@ -66,7 +70,7 @@ def test_pages(word, shown):
 
 
 def test_every_entry_of_a_train_program_has_a_page():
-    assert set(ENTRIES) <= {page.word for page in all_pages()}
+    assert {*SETTINGS.rows, *STATEMENTS} <= {page.word for page in all_pages()}
 
 
 def test_what_nobody_knows():

@@ -12,6 +12,7 @@ from time import monotonic, sleep
 import pytest
 
 from commands import DIGITS, ROOT, netdsl, netdsl_json, start
+from netdsl.weights import load_weights
 
 HEAVY = ("onnx", "onnxruntime", "networkx", "rich", "PIL", "safetensors", "torch")
 LOADED = """
@@ -99,19 +100,84 @@ def test_a_terminal_without_the_signs():
     assert " ????????????" in output
 
 
+@pytest.fixture
+def heeds_interrupts():
+    """Processes started now take Ctrl-C, also where these tests run in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_stopped_by_hand(tmp_path):
+def test_stopped_by_hand(tmp_path, heeds_interrupts):
     out = tmp_path / "run"
     process = start("train", DIGITS, "--epochs", 10_000, "--out", out)
     for line in process.stdout:
         if line.strip().startswith("1/10000"):
             break
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.startswith("note[N462]: training was stopped after ")
     assert f"--out {out} --resume" in errors
     assert (out / "checkpoint.safetensors").is_file()
+
+
+STOPPED = """
+import runpy, signal, sys
+left = int(sys.argv.pop(1))
+began = False
+
+def count(frame, event, argument):
+    global left, began
+    left -= began
+    code = frame.f_code
+    began = began or code.co_name == "main" and code.co_filename.endswith("__main__.py")
+    if left == 0:
+        sys.setprofile(None)
+        signal.raise_signal(signal.SIGINT)
+
+sys.setprofile(count)
+runpy.run_module("netdsl", run_name="__main__", alter_sys=True)
+"""
+
+
+def stopped_at(call: int, out: Path) -> tuple[int, str]:
+    """Exit code and messages of a training in which Ctrl-C comes at one of Python's calls."""
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, str(call), "train", DIGITS, "--epochs", "2",
+         "--out", str(out)],
+        capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    return done.returncode, done.stderr
+
+
+def ends_well(call: int, folder: Path) -> bool:
+    """Whether Ctrl-C at this call ends the training as it should; False behind its last call."""
+    out = folder / f"call-{call}"
+    code, errors = stopped_at(call, out)
+    if code == 0:
+        return False
+    assert code == 130, errors
+    assert len(errors.splitlines()) <= 4 and "stopped" in errors, errors
+    promised = "are saved in" in errors
+    checkpoint = out / "checkpoint.safetensors"
+    if promised or checkpoint.exists():
+        assert load_weights(checkpoint)
+    return True
+
+
+@pytest.mark.parametrize("call", [1, 1_000, 100_000, 400_000, 700_000, 1_000_000])
+def test_stopped_at_any_moment(call, tmp_path, heeds_interrupts):
+    assert ends_well(call, tmp_path)
+
+
+@pytest.mark.slow
+def test_stopped_at_every_moment(tmp_path, heeds_interrupts):
+    call, step, stopped = 1, 4_999, 0
+    while ends_well(call, tmp_path):
+        call, stopped = call + step, stopped + 1
+    assert stopped > 200
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals of POSIX")

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import netdsl as package
+from netdsl.backends.onnx import Session
 from netdsl.data.digits import Digits
 
 from commands import DIGITS, MODELS, netdsl, netdsl_json
@@ -116,7 +117,7 @@ def test_nothing_is_left_to_do(here):
 
 @pytest.mark.parametrize("setting, marked", [
     ("lr=abc", "--set lr:1:1"), ("lr=-1", "--set lr:1:1"), ("batch=0", "--set batch:1:1"),
-    ("foo=1", "it has `data`, `batch`, `epochs`, `lr`, `momentum`, `weight_decay`"),
+    ("foo=1", "it has `data`, `batch`, `epochs`"),
 ])
 def test_a_wrong_setting_is_shown_where_it_was_written(here, setting, marked):
     result = netdsl("train", MODELS / "fashion_resnet.net", "--set", setting)
@@ -235,6 +236,30 @@ def test_compile_refuses(here, arguments, code, message):
     assert result.exit_code == code
     assert message in result.stderr
     assert list(here.iterdir()) == []
+
+
+def test_a_slice_between_named_values(here, weights):
+    """The network in two files gives what it gives in one."""
+    common = ["compile", DIGITS, "-Dwidth=8", "--weights", weights]
+    assert netdsl(*common, "-o", "whole.onnx").exit_code == 0
+    assert netdsl(*common, "-o", "trunk.onnx", "--outputs", "x").exit_code == 0
+    assert netdsl(*common, "-o", "head.onnx", "--from", "x", "--outputs", "logits").exit_code == 0
+    image = np.random.default_rng(0).random((2, 1, 8, 8), np.float32)
+    whole = Session("whole.onnx").run({"image": image})["logits"]
+    middle = Session("trunk.onnx").run({"image": image})
+    parts = Session("head.onnx").run(middle)["logits"]
+    np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("options, message", [
+    (["--outputs", "logist"], "error[N856]: `Digits` has no value named `logist`"),
+    (["--from", "memory"], "there are `image`"),
+    (["--outputs", "x,"], "a name is missing"),
+])
+def test_a_slice_between_names_that_exist(here, options, message):
+    result = netdsl("compile", DIGITS, "-o", "d.onnx", *options)
+    assert result.exit_code != 0 and message in result.stderr
+    assert not (here / "d.onnx").exists()
 
 
 # ------------------------------------------------------------------ predict

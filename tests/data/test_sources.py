@@ -6,11 +6,20 @@ import numpy as np
 import pytest
 from data_files import images, labels, write_mnist
 
+from netdsl.build.settings import recipe_from
 from netdsl.data.dataset import Dataset, row_count
-from netdsl.data.sources import load_source, parse_source
-from netdsl.diagnostics import Refused
+from netdsl.data.source import Source
+from netdsl.data.sources import SOURCES, load_source, parse_source
+from netdsl.diagnostics import Refused, Report
 from netdsl.ir.program import Recipe
 from netdsl.registry import show
+
+
+def bound(written: Recipe) -> Source:
+    report = Report()
+    source = SOURCES.bind(written, report)
+    report.stop_on_errors()
+    return source
 
 
 def load(name: str, *arguments, **keywords) -> Dataset:
@@ -68,6 +77,65 @@ def test_fraction_is_stratified_and_seeded():
     assert part.tolist() == [round(count * 0.1) for count in whole]
     assert np.array_equal(chosen(0), chosen(0))
     assert not np.array_equal(chosen(0), chosen(1))
+
+
+def test_a_small_fraction_loses_no_class():
+    part = load("digits", fraction=0.001)
+    assert np.bincount(part.train["label"].values).tolist() == [1] * 10
+
+
+@pytest.mark.parametrize(("written", "facts"), [
+    (Recipe("digits"), {"frequencies": (10,)}),
+    (Recipe("digits", (), {"classes": (3, 8)}), {"frequencies": (2,)}),
+    (Recipe("images", ("x",)), {"frequencies": (None,)}),
+    (Recipe("skipgrams", ("x",)), {"frequencies": (None,)}),
+    (Recipe("text_stream", ("x", 9)), {}),
+    (Recipe("npz", ("x",)), None),
+])
+def test_what_a_source_knows_without_reading(written, facts):
+    assert bound(written).facts() == facts
+
+
+FIELDS = {
+    "digits()": "image uint8[rows, 1, 8, 8], label uint8[rows]",
+    'fashion_mnist("x")': "image uint8[rows, 1, ?, ?], label uint8[rows]",
+    'images("x")': "image uint8[rows, 3, ?, ?], label int64[rows]",
+    'cifar10("x")': "image uint8[rows, 3, 32, 32], label int64[rows]",
+    'text("x")': "tok int64[rows, ?]",
+    'text_stream("x", length = 129)': "text int64[rows, 129]",
+    'parallel_text("a", "b")': "src int64[rows, ?], tgt int64[rows, ?]",
+    'skipgrams("x")': "centre int64[rows], context int64[rows]",
+    "pairs(digits())": "first uint8[rows, 1, 8, 8], second uint8[rows, 1, 8, 8], same bool[rows]",
+    'csv("x")': None, 'npz("x")': None, 'pairs(npz("x"))': None,
+}
+
+
+@pytest.mark.parametrize(("written", "fields"), FIELDS.items(), ids=FIELDS)
+def test_which_fields_a_source_declares(written, fields):
+    types = bound(recipe_from(written, "test")).types()
+    shown = types and ", ".join(f"{name} {type}" for name, type in types.items())
+    assert shown == fields
+
+
+@pytest.mark.parametrize("name", [n for n, row in SOURCES.rows.items() if row.pending])
+def test_what_is_not_read_yet_says_so(name):
+    given = {"text_stream": ("x", 9), "parallel_text": ("a", "b"), "pairs": (Recipe("digits"),)}
+    with pytest.raises(Refused) as refused:
+        load(name, *given.get(name, ("x",)))
+    assert [problem.code for problem in refused.value.problems] == ["N432"]
+
+
+@pytest.mark.parametrize(("classes", "sound"), [
+    ((3, 8), True), (("3", 8), True), ((3, 3), False), ((10,), False), (("three",), False),
+])
+def test_classes_are_checked_before_anything_is_read(classes, sound):
+    source = bound(Recipe("digits", (), {"classes": classes}))
+    if sound:
+        source.check()
+        return
+    with pytest.raises(Refused) as refused:
+        source.check()
+    assert [problem.code for problem in refused.value.problems] == ["N508"]
 
 
 def test_npz(tmp_path):

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netdsl.ir.dim import (
-    Expr, TooComplex, at_most, bounds, ceil_div, equal, floor_div, free_symbols, size, substitute,
-    symbol,
+    Expr, TooComplex, bounds, ceil_div, floor_div, free_symbols, size, substitute, symbol,
 )
+from netdsl.ir.proof import at_most, equal
 
 B, H, W = symbol("B"), symbol("H"), symbol("W")
 
@@ -34,6 +34,10 @@ CANONICAL = {  # two ways to write one size, and how it is shown
                                                                     (B // 2) * (B // 2),
                                                                     "(B // 2) ** 2"),
     "no size by one": (8 // B, floor_div(8, B), "8 // B"),
+    "by a shared factor": ((2 * B + 1) // 4, B // 2, "B // 2"),
+    "by shared names": ((6 * B * H) // (4 * B), (3 * H) // 2, "(H // 2) + H"),
+    "by a name in part": ((B * H + 3) // H, B + 3 // H, "(3 // H) + B"),
+    "by less than nothing": (B // -2, (-B) // 2, "(B // 2) - B"),
 }
 
 
@@ -46,7 +50,11 @@ def test_equal_sizes_are_equal_objects(one, other, shown):
 QUESTIONS = {
     "itself": (B, B, True), "one more": (B + 1, B, False), "a number": (B, 3, None),
     "nothing": (B, 0, False), "less than the least": (B + 2, 2, False), "two names": (B, H, None),
-    "quotients": (B // 2, B, None), "no quotient": (B // 2 + B + 2, 2, False),
+    "a half": (B // 2, B, False), "halves": (ceil_div(B, 2), B // 2, None),
+    "rounded up": (ceil_div(H, 2), (H - 1) // 2 + 1, True),
+    "even and odd": (2 * B, 2 * H + 1, False), "two quotients": (B // 2, H // 2, None),
+    "a remainder": (B % 3, 3, False), "quotient and rest": (H * (B // H) + B % H, B, True),
+    "a known quotient": (B * (8 // B), 9, False), "no quotient": (B // 2 + B + 2, 2, False),
     "beyond floats": (B * 10**400, 10**400 - 1, False), "huge": (B * 10**400, H, None),
 }
 
@@ -58,7 +66,14 @@ def test_equality_is_proved_refuted_or_open(a, b, answer):
 
 ORDERS = {
     "one more": (B, B + 1, True), "a multiple": (B, 2 * B, True), "the least": (1, B, True),
-    "below the least": (B, 0, False), "a number": (B, 8, None), "a half": (B // 2, B, None),
+    "below the least": (B, 0, False), "a number": (B, 8, None), "a half": (B // 2, B, True),
+    "two halves": (2 * (B // 2), B, True), "halves up": (B, 2 * ceil_div(B, 2), True),
+    "a third and a half": (B // 3, B // 2, True), "two more": (B // 2 + 2, B, None),
+    "a remainder": (B % 5, 4, True), "by a name": (B % H, H - 1, True), "no less": (0, B % H, True),
+    "a part": (H * (B // H), B, True), "windows": (2 * ((H - 3) // 2) + 3, H, True),
+    "a side": (B, B * H, True), "two sides": (B + H - 1, B * H, True), "beyond": (B * H + 1, B, False),
+    "nested": (((3 * H + 1) // 4 + B) // 7 * 7, (3 * H + 1) // 4 + B, True),
+    "of differences": ((H - W) // 2 * 2, H - W, True),
     "a sum": (B + H, 1, False), "two of them": (2, B + H, True),
 }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from netdsl.diagnostics import Problem, Refused, habits, syntax
+from netdsl.diagnostics import Problem, Refused, forms, habits, syntax
 from netdsl.diagnostics.render import render_text
 from netdsl.language.parser import parse
 from netdsl.language.text import read_source
@@ -84,7 +84,7 @@ ONE_EACH = {
     "let a = 5..": "N111",
     "let a = [1, 2": "N112",
     "train T { batch = 3 }": "N125",
-    "let a = f(1 2)": "N110",
+    "let a = f(1 2)": "N136",
     "let a = )": "N113",
     "let a = 2. let b = 3": "N106",
     "layer L(x) { return x -> f g }": "N110",
@@ -128,9 +128,10 @@ def test_many_mistakes_are_bounded():
 
 def test_every_kind_of_mistake_is_shown():
     """A problem without a picture or a test is one nobody has looked at."""
-    pictures = "".join(path.read_text("utf-8") for path in MISTAKES.glob("*.txt"))
+    folders = MISTAKES, MISTAKES.parent.parent / "mistakes"
+    pictures = "".join(path.read_text("utf-8") for f in folders for path in f.glob("*.txt"))
     tested_elsewhere = {"N101", "N102", "N103", "N104", "N105", "N116"}
-    for module in (syntax, habits):
+    for module in (syntax, habits, forms):
         for kind in vars(module).values():
             if isinstance(kind, type) and issubclass(kind, Problem) and kind is not Problem:
                 assert f"[{kind.code}]" in pictures or kind.code in tested_elsewhere, kind

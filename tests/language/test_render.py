@@ -23,6 +23,7 @@ RESNET = Source(
 )
 WIDE = Source("wide.net", 'let a = f("日本語", "é")\n\tx = a\tb + c\n')
 LONG = Source("long.net", "let a = [" + "1, " * 2000 + "bad, " + "2, " * 2000 + "]\n")
+COMBINED = Source("combined.net", 'x = "e\u0301漢" b "👍🏽é" c\n')
 HOSTILE = Source("a\x1b[31m.net", 'let a = "\x1b]0;title\x07\u202e" b\n')
 
 
@@ -59,6 +60,14 @@ CASES = {
     ),
     "lines far apart": error(mark(RESNET, "}", "to here", 2), mark(RESNET, "layer", "from here")),
     "several files": error(mark(RESNET, "main", "here"), mark(WIDE, "f", "and there")),
+    "a call around its operands": error(
+        mark(RESNET, "relu(main + skip)"), mark(RESNET, "main", "main: [B]", 1),
+        mark(RESNET, "skip", "skip: [C]", 1),
+    ),
+    "a call with a text of its own": error(
+        mark(RESNET, "relu(main + skip)", "outside"), mark(RESNET, "main", "inside", 1),
+    ),
+    "very many marks": error(*(mark(LONG, "1", f"mark {i}", i) for i in range(40))),
     "no place": Diagnostic("N101", "error", "cannot read `a.net`", suggestion="look for it"),
     "a warning without texts": Diagnostic("N208", "warning", "unused", (mark(RESNET, "main"),)),
     "wide characters and tabs": error(
@@ -70,6 +79,9 @@ CASES = {
         mark(HOSTILE, "b", "\x1b[2J"), notes=("a\rb\nc",), suggestion="\x07\x9b"
     ),
     "at the end of the file": error(Mark(Span(RESNET, len(RESNET.text), len(RESNET.text)), "end")),
+    "combining and double-width characters": error(
+        mark(COMBINED, "b", "behind four cells"), mark(COMBINED, "c", "behind six more"),
+    ),
     "over several lines": error(mark(RESNET, "main = x -> conv{c}\n    skip", "from here on")),
 }
 
@@ -117,6 +129,8 @@ def test_json():
         "column": 17,
         "end_line": 4,
         "end_column": 21,
+        "start": RESNET.text.index("main + skip"),
+        "end": RESNET.text.index(" + skip"),
         "text": "main: [B, 256, 56, 56]",
     }
     assert data["notes"] == list(case.notes)

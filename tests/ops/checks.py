@@ -7,7 +7,6 @@ from itertools import product
 
 import numpy as np
 
-from examples import Example
 from netdsl.autodiff import differentiate
 from netdsl.backends.numpy import Runner
 from netdsl.ir.dim import substitute
@@ -18,6 +17,7 @@ from netdsl.ops.elementwise import add, multiply
 from netdsl.ops.layout import transpose
 from netdsl.ops.reduction import sum_
 from netdsl.rewrite.specialize import specialize
+from operands import Example
 
 TOLERANCE = {"f16": 1e-2, "f32": 2e-5, "f64": 1e-12}
 STEP = 1e-5  # of central differences: error about STEP² and 1e-16 / STEP
@@ -225,6 +225,9 @@ def counted_macs(op: Op, example: Example, batch: int = 2) -> int:
     arrays = example.arrays("f32", batch)
     attrs = example.attributes("f32", batch)
     y = reference(op, attrs, arrays)[0]
+    if op.name == "lstm":  # each gate of each step reads a row of both weights
+        return sum(1 for _ in product(*map(range, y.shape[:2]), *map(range, arrays[3].shape))) + \
+            sum(1 for _ in product(*map(range, y.shape[:2]), *map(range, arrays[4].shape)))
     if op.name in ("matmul", "linear"):
         return sum(1 for _ in product(*map(range, y.shape), range(arrays[0].shape[-1])))
     x_shape, weight_shape, y_shape = {

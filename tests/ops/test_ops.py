@@ -11,7 +11,7 @@ from netdsl.ir.op import Absent
 from netdsl.ops import OPS
 
 over_examples = pytest.mark.parametrize("example", EXAMPLES, ids=str)
-PRODUCTS = ("matmul", "linear", "conv", "conv_input_gradient", "conv_weight_gradient")
+PRODUCTS = ("matmul", "linear", "conv", "conv_input_gradient", "conv_weight_gradient", "lstm")
 
 
 def test_every_op_has_an_example():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,66 @@ def test_numbers_are_the_same_everywhere():
 
 def test_a_longer_draw_begins_like_a_shorter_one():
     np.testing.assert_array_equal(uniform(FIRST, "s", 100), uniform(FIRST, "s", 5000)[:100])
+
+
+# ------------------------------------------------------------------ draws of a shape
+
+
+def drawn(op: str, shape: tuple[int, ...] = (COUNT,), stream: str = "draw", **attrs) -> np.ndarray:
+    emit, key = Emitter(), Value(KEY)
+    y = emit(OPS[op], key, shape=shape, stream=stream, **attrs)
+    graph = Graph("draw", tuple(emit.nodes), {}, {}, {"y": y}, key=key)
+    return Runner(graph, {}).run({}, (7, 1)).outputs["y"]
+
+
+def test_normal_draws_have_the_moments_of_the_normal_distribution():
+    x = drawn("random_normal").astype(np.float64)
+    for power, moment, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
+        assert abs((x**power).mean() - moment) < 5 * np.sqrt(variance / COUNT)
+    assert 4 < np.abs(x).max() < 6.7
+
+
+def test_normal_draws_fill_equally_likely_cells_evenly():
+    edges = [NormalDist().inv_cdf(i / 64) for i in range(1, 64)]
+    counts = np.bincount(np.searchsorted(edges, drawn("random_normal")), minlength=64)
+    chi_squared = ((counts - COUNT / 64) ** 2 / (COUNT / 64)).sum()
+    assert 20 < chi_squared < 130
+
+
+def test_the_two_normal_numbers_of_one_word_are_independent():
+    pairs = drawn("random_normal").astype(np.float64).reshape(-1, 2)
+    for f in (lambda x: x, lambda x: x * x - 1):
+        first, second = f(pairs[:, 0]), f(pairs[:, 1])
+        error = first.std() * second.std() / np.sqrt(len(pairs))
+        assert abs((first * second).mean()) < 5 * error
+
+
+def test_whole_numbers_are_equally_likely_and_stay_in_their_range():
+    x = drawn("random_integers", low=-3, high=61)
+    counts = np.bincount(x + 3, minlength=64)
+    assert x.dtype == np.int64 and len(counts) == 64
+    assert 20 < ((counts - COUNT / 64) ** 2 / (COUNT / 64)).sum() < 130
+
+
+def test_the_widest_range_of_whole_numbers():
+    x = drawn("random_integers", low=-(2**63), high=2**63 - 1)
+    assert x.min() < -(2**62) and x.max() > 2**62
+
+
+def test_categorical_draws_are_as_frequent_as_their_weights():
+    emit, key, weights = Emitter(), Value(KEY), Value(TensorType("f64", (5,)))
+    y = emit(OPS["random_categorical"], weights, key, shape=(COUNT,), stream="c")
+    graph = Graph("draw", tuple(emit.nodes), {"w": weights}, {}, {"y": y}, key=key)
+    shares = np.array([0.0, 3.0, 0.5, 6.5, 0.0])
+    drawn = Runner(graph, {}).run({"w": shares}, (7, 1)).outputs["y"]
+    counts, p = np.bincount(drawn, minlength=5), shares / shares.sum()
+    assert (abs(counts - COUNT * p) <= 5 * np.sqrt(COUNT * p * (1 - p))).all()
+
+
+@pytest.mark.parametrize("op", ("random_uniform", "random_normal"))
+def test_a_shape_is_filled_row_by_row_from_its_own_stream(op):
+    np.testing.assert_array_equal(drawn(op, (30, 20)).reshape(-1), drawn(op, (600,)))
+    assert (drawn(op, stream="other") != drawn(op)).any()
 
 
 # ------------------------------------------------------------------ dropout

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from checks import gradients_by_graph
-from examples import EXAMPLES, Example
+from examples import EXAMPLES
 from netdsl.ir.op import Absent
 from netdsl.ops import OPS, update
+from operands import Example
 from torch_table import TABLE
 
 BACKWARD = {name for name in OPS if name.endswith("_gradient")}

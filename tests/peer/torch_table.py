@@ -7,6 +7,7 @@ Dropout takes its mask from our kernel, everything else is PyTorch's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -16,12 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from netdsl.ir.graph import Graph, Value
+from netdsl.ops.random import OPS as RANDOM
 from netdsl.ops.random import dropout as dropout_op
 
 DTYPES = {
     "f16": torch.float16, "f32": torch.float32, "f64": torch.float64, "i32": torch.int32,
     "i64": torch.int64, "bool": torch.bool,
 }
+
+DRAWS = tuple(op for op in RANDOM if op is not dropout_op)
 
 
 def full(a) -> Tensor:
@@ -115,6 +119,68 @@ def cross_entropy(a, logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
     return rows, torch.logsumexp(logits, a.axis)
 
 
+def layer_norm(a, x, weight, bias) -> tuple[Tensor, ...]:
+    y = F.layer_norm(x, x.shape[-1:], weight, bias, a.eps)
+    return y, x.mean(-1, keepdim=True), torch.rsqrt(x.var(-1, correction=0, keepdim=True) + a.eps)
+
+
+def rms_norm(a, x, weight) -> tuple[Tensor, Tensor]:
+    scale = torch.rsqrt(x.square().mean(-1, keepdim=True) + a.eps)
+    return F.rms_norm(x, x.shape[-1:], weight, a.eps), scale
+
+
+def group_norm(a, x, weight, bias) -> tuple[Tensor, ...]:
+    rows = x.reshape(len(x), a.groups, -1)
+    scale = torch.rsqrt(rows.var(-1, correction=0, keepdim=True) + a.eps)
+    return F.group_norm(x, a.groups, weight, bias, a.eps), rows.mean(-1, keepdim=True), scale
+
+
+def lstm(a, x, h0, c0, weight_ih, weight_hh, bias) -> tuple[Tensor, ...]:
+    weights = [weight_ih, weight_hh, bias, torch.zeros_like(bias)]
+    states = (h0[None], c0[None])
+    y, h, c = torch._VF.lstm(x, states, weights, True, 1, 0.0, False, False, True)
+    return y, h[0], c[0]
+
+
+def gather(a, x: Tensor, index: Tensor) -> Tensor:
+    """Row by row of the batch, which PyTorch's indexing has no word for."""
+    if a.axis == 0:
+        return x[index.long()]
+    rows = [gather(replace(a, axis=a.axis - 1), row, part) for row, part in zip(x, index)]
+    return torch.stack(rows)
+
+
+def scatter_add(a, g: Tensor, index: Tensor) -> Tensor:
+    if a.axis == 0:
+        flat = g.reshape(index.numel(), *a.shape[1:])
+        return g.new_zeros(a.shape).index_add(0, index.reshape(-1).long(), flat)
+    row = replace(a, axis=a.axis - 1, shape=a.shape[1:])
+    return torch.stack([scatter_add(row, part, places) for part, places in zip(g, index)])
+
+
+def running(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def run(a, x: Tensor) -> Tensor:
+        return function(x.flip(a.axis), a.axis).flip(a.axis) if a.reverse else function(x, a.axis)
+
+    return run
+
+
+def write(a, x: Tensor, value: Tensor, at: Tensor) -> Tensor:
+    stop = int(at) + value.shape[a.axis]
+    return torch.slice_scatter(x, value, a.axis, int(at), stop)
+
+
+def arange(a) -> Tensor:
+    wide = torch.int64 if a.dtype in ("i32", "i64") else torch.float64
+    numbers = torch.arange(a.count, dtype=wide) * a.step + a.start
+    return numbers.to(DTYPES[a.dtype])
+
+
+def drawn(op) -> Callable[..., Tensor]:
+    """The numbers of our streams, which PyTorch does not draw."""
+    return lambda a, *operands: torch.as_tensor(op.kernel(a, *map(np.asarray, operands)))
+
+
 def over_axes(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """PyTorch reads "no axes" as all of them."""
     return lambda a, x: function(x, dim=a.axes, keepdim=a.keep) if a.axes else x
@@ -130,21 +196,34 @@ TABLE: dict[str, Callable[..., Any]] = {
     **{name: plain(getattr(torch, name)) for name in (
         "relu", "sigmoid", "tanh", "exp", "log", "sqrt", "abs", "sign", "negative", "add",
         "subtract", "multiply", "divide", "maximum", "minimum", "less", "less_equal", "greater",
-        "greater_equal", "logical_not", "where", "matmul",
+        "greater_equal", "logical_not", "where", "matmul", "sin", "cos", "erf", "floor_divide",
+        "remainder",
     )},
+    "gelu": plain(F.gelu), "silu": plain(F.silu), "log_sigmoid": plain(F.logsigmoid),
+    "softplus": lambda a, x: F.softplus(x, threshold=100.0),
+    "leaky_relu": lambda a, x: F.leaky_relu(x, a.slope),
+    "arange": arange,
     "power": plain(torch.pow), "equal": plain(torch.eq), "linear": plain(F.linear),
     "stop_grad": plain(Tensor.detach),
     "cast": lambda a, x: x.to(DTYPES[a.dtype]),
     "sum": over_axes(torch.sum), "mean": over_axes(torch.mean), "expand": expand,
+    "max": over_axes(torch.amax), "min": over_axes(torch.amin),
+    "logsumexp": over_axes(torch.logsumexp),
+    "cumsum": running(torch.cumsum), "cumprod": running(torch.cumprod),
     "softmax": lambda a, x: torch.softmax(x, a.axis),
     "log_softmax": lambda a, x: torch.log_softmax(x, a.axis),
     "argmax": lambda a, x: torch.argmax(x, a.axis),
     "reshape": lambda a, x: x.reshape(a.shape),
     "transpose": lambda a, x: x.permute(a.axes),
     "concat": lambda a, *xs: torch.cat(xs, a.axis), "slice": sliced, "pad": pad,
+    "gather": gather, "scatter_add": scatter_add,
+    "argsort": lambda a, x: torch.sort(x, stable=True, dim=a.axis).indices,
+    "read": lambda a, x, at: x.narrow(a.axis, int(at), a.count), "write": write,
     "conv": conv, "max_pool": max_pool, "average_pool": average_pool,
     "batch_norm": batch_norm, "normalize": normalize, "dropout": dropout,
     "cross_entropy": cross_entropy,
+    "layer_norm": layer_norm, "rms_norm": rms_norm, "group_norm": group_norm, "lstm": lstm,
+    **{op.name: drawn(op) for op in DRAWS},
 }
 
 

@@ -1,4 +1,4 @@
-"""Networks of a few neurons and programs to train them, made by hand, without the builder."""
+"""Networks of a few neurons and programs to train them, made by hand or from a text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from netdsl.build.modules import load_module
+from netdsl.compiler import Built, build, choose
 from netdsl.data.dataset import Dataset
+from netdsl.diagnostics import Report
 from netdsl.ir.dim import symbol
 from netdsl.ir.graph import Emitter, Graph, Initializer, Value, Variable
-from netdsl.ir.program import Minimize, Recipe, Step, TrainProgram
+from netdsl.ir.program import Minimize, Pattern, Recipe, Step, TrainProgram
 from netdsl.ir.tensor import TensorType
 from netdsl.ops.elementwise import cast, equal, multiply, relu
 from netdsl.ops.loss import cross_entropy
@@ -17,6 +20,7 @@ from netdsl.ops.matmul import linear
 from netdsl.ops.norm import batch_norm
 from netdsl.ops.random import dropout
 from netdsl.ops.reduction import argmax, mean, sum_
+from netdsl.source import Source
 
 B = symbol("B")
 NORMAL, ZEROS, ONES = Initializer("normal", (0.0, 0.5)), Initializer("zeros"), Initializer("ones")
@@ -110,6 +114,10 @@ def recipe(name: str, *arguments: Any, **keywords: Any) -> Recipe:
     return Recipe(name, arguments, keywords)
 
 
+def paths(*written: str) -> tuple[Pattern, ...]:
+    return tuple(map(Pattern.of, written))
+
+
 def blobs(rows: int = 50, held: int = 19, features: int = 4, classes: int = 3) -> Dataset:
     """Rows around one point for each class: learnt in a few steps."""
     drawn = np.random.default_rng(7)
@@ -121,3 +129,10 @@ def blobs(rows: int = 50, held: int = 19, features: int = 4, classes: int = 3) -
         return {"x": x.astype(np.float32), "label": label}
 
     return Dataset.of(some(rows), some(held), tuple("abc"[:classes]))
+
+
+def built(text: str) -> Built:
+    """The last model of a text with its program. Raises Refused."""
+    report = Report()
+    module = load_module(Source("test.net", text), report)
+    return build(module, choose(module, None), report)

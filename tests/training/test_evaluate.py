@@ -11,8 +11,10 @@ from small_networks import B, Building, blobs, perceptron
 from netdsl.backends.numpy import Runner
 from netdsl.data.batches import Batches
 from netdsl.diagnostics import Refused
-from netdsl.ir.graph import Graph
+from netdsl.ir.graph import Graph, Value
 from netdsl.layers.initializers import initialize
+from netdsl.ops.elementwise import multiply
+from netdsl.ops.random import KEY, random_normal
 from netdsl.ops.reduction import mean
 from netdsl.rewrite.phases import infer, validate
 from netdsl.training.evaluate import evaluate
@@ -35,6 +37,19 @@ def test_figures_do_not_depend_on_the_batch_size():
         assert made.losses == pytest.approx(whole.losses, rel=1e-6)
         assert made.metrics == pytest.approx(whole.metrics, rel=1e-6)
         assert np.array_equal(made.confusion, whole.confusion)
+
+
+def test_losses_that_draw_are_measured_with_the_same_draws():
+    made = Building()
+    x, key = made.input("x", "f32", B), Value(KEY)
+    drawn = made.emit(random_normal, key, shape=(B,), stream="noise")
+    loss = made.emit(mean, made.emit(multiply, x, drawn), axes=(0,))
+    graph = Graph("Noise", tuple(made.emit.nodes), made.inputs, {}, {}, {"l": loss}, key=key)
+    rows = np.ones(100, np.float32)
+    first, again = (evaluate(graph, {}, [{"x": rows}]).losses["l"] for _ in range(2))
+    assert first == again
+    both = evaluate(graph, {}, [{"x": rows}, {"x": rows}]).losses["l"]
+    assert both != first and abs(both) < 0.5
 
 
 def test_a_smaller_last_batch_weighs_less():

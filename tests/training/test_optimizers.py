@@ -13,8 +13,8 @@ from netdsl.ir.program import Minimize
 from netdsl.rewrite.specialize import specialize
 from netdsl.training.graph import training_graph
 
-ROWS = {"SGD": "sgd", "Adam": "adam"}
-DEFAULT_RATES = {"SGD": 1e-3, "Adam": 1e-3}
+ROWS = {"SGD": "sgd", "Adam": "adam", "AdamW": "adamw"}
+DEFAULT_RATES = {"SGD": 1e-3, "Adam": 1e-3, "AdamW": 1e-3}
 NOT_OFFERED = {"dampening", "amsgrad"}
 
 
@@ -28,10 +28,10 @@ def offered(case: dict) -> bool:
 
 
 def test_the_reference_has_the_cases(reference):
-    assert sum(map(offered, reference["cases"])) == 10
+    assert sum(map(offered, reference["cases"])) == 13
 
 
-@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("number", range(13))
 def test_trajectory(reference, number):
     case = [case for case in reference["cases"] if offered(case)][number]
     settings = {"lr": DEFAULT_RATES[case["optimizer"]], **case["kwargs"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_networks import blobs, perceptron, product, program, recipe
+from small_networks import blobs, paths, perceptron, product, program, recipe
 
 from netdsl.backends.numpy import Runner
 from netdsl.data.batches import Batches
@@ -33,7 +33,7 @@ def test_first_sgd_step_is_lr_times_gradient():
 
 def test_loss_falls_and_statistics_move():
     graph = perceptron()
-    trainer = Trainer(graph, program(freeze=(("aux",),)), seed=3)
+    trainer = Trainer(graph, program(freeze=paths("aux")), seed=3)
     before = {name: array.copy() for name, array in trainer.weights.items()}
     losses = [
         trainer.step(batch)["ce"] for _ in range(12) for batch in batches(graph)
@@ -59,8 +59,8 @@ def test_same_seed_same_bits_other_seed_other_dropout():
 
 
 def test_slots_and_counter():
-    steps = (Minimize("ce", (("fc2",),), recipe("sgd", 0.1, momentum=0.9)),
-             Minimize("ce", (("rest",),), recipe("adam", 0.01)))
+    steps = (Minimize("ce", paths("fc2"), recipe("sgd", 0.1, momentum=0.9)),
+             Minimize("ce", paths("rest"), recipe("adam", 0.01)))
     graph = training_graph(perceptron(), program(*steps))
     slots = [name for name, variable in graph.variables.items() if variable.kind == "slot"]
     others = ["stem.fc1.weight", "stem.fc1.bias", "bn.weight", "bn.bias"]
@@ -75,15 +75,15 @@ def test_slots_and_counter():
 def test_minimisations_of_one_loss_share_the_backward_pass():
     one = training_graph(perceptron(), program(Minimize("ce", (), SGD)))
     two = training_graph(perceptron(), program(
-        Minimize("ce", (("fc2",),), SGD), Minimize("ce", (("rest",),), SGD)
+        Minimize("ce", paths("fc2"), SGD), Minimize("ce", paths("rest"), SGD)
     ))
     assert len(two.nodes) == len(one.nodes)
 
 
 def test_two_losses_each_move_their_own_parameters():
     graph = perceptron()
-    both = program(Minimize("ce", (("stem",), ("bn",), ("fc2",)), SGD),
-                   Minimize("side", (("aux",),), SGD))
+    both = program(Minimize("ce", paths("stem", "bn", "fc2"), SGD),
+                   Minimize("side", paths("aux"), SGD))
     alone = program(Minimize("ce", (), SGD))
     batch = next(batches(graph))
     weights = initialize(graph, 0)
@@ -97,7 +97,7 @@ def test_two_losses_each_move_their_own_parameters():
 
 def test_frozen_parameters_cost_no_gradient_and_their_layers_infer():
     graph = perceptron()
-    frozen = program(Minimize("ce", (("fc2",),), SGD), freeze=(("stem",), ("bn",)))
+    frozen = program(Minimize("ce", paths("fc2"), SGD), freeze=paths("stem", "bn"))
     made = training_graph(graph, frozen)
     assert made.updates.keys() == {"@step", "fc2.weight", "fc2.bias"}
     below = [node.op.name for node in made.nodes if node.path in ("stem.fc1", "bn", "stem.drop")]
@@ -112,8 +112,8 @@ def test_frozen_parameters_cost_no_gradient_and_their_layers_infer():
 
 def test_a_layer_is_settled_when_all_its_parameters_are_frozen():
     graph = perceptron()
-    half = program(Minimize("ce", (("rest",),), SGD), freeze=(("bn", "bias"),))
-    rest = program(Minimize("ce", (("fc2",),), SGD), freeze=(("rest",),))
+    half = program(Minimize("ce", paths("rest"), SGD), freeze=paths("bn.bias"))
+    rest = program(Minimize("ce", paths("fc2"), SGD), freeze=paths("rest"))
     ops = [{node.op.name for node in training_graph(graph, told).nodes} for told in (half, rest)]
     assert "batch_norm" in ops[0] and "normalize" in ops[1]
     assert "dropout" in ops[0] & ops[1]  # no path names it, and it has no parameters

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 
+import ml_dtypes
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -129,6 +130,21 @@ def test_bfloat16_is_widened(tmp_path):
     loaded = load_weights(path)["b"]
     assert loaded.dtype == np.float32
     np.testing.assert_array_equal(loaded, (halves.astype(np.uint32) << 16).view(np.float32))
+
+
+def test_bfloat16_is_kept_where_it_is_expected(tmp_path):
+    path = tmp_path / "w.safetensors"
+    array = np.array([1.5, -2.0, 3e38], np.float32).astype(ml_dtypes.bfloat16)
+    save_weights(path, {"a": array})
+    for dtype in ("bf16", "f32"):
+        type = TensorType(dtype, (3,))
+        expected = {"a": Variable("a", "parameter", Value(type), Initializer("zeros"))}
+        loaded = load_weights(path, expected)["a"]
+        assert loaded.dtype == type.numpy_dtype
+        np.testing.assert_array_equal(loaded.astype(np.float32), array.astype(np.float32))
+    with pytest.raises(Refused) as refused:
+        save_weights(tmp_path / "w.npz", {"a": array})
+    assert codes(refused) == ["N605"]
 
 
 @over_formats

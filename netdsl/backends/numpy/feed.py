@@ -1,5 +1,5 @@
 """What is fed, against what is declared: names, dtypes, shapes, ranges, and the sizes of free
-dimensions, which are read off the arrays."""
+dimensions, which are read off the arrays and held against what the network assumes of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from netdsl.diagnostics import Report
 from netdsl.diagnostics.feeding import (
+    AssumptionBroken,
     InputMissing,
     InputUnknown,
     OutOfRange,
@@ -17,8 +18,10 @@ from netdsl.diagnostics.feeding import (
     WrongRank,
     WrongSize,
 )
+from netdsl.ir.assumptions import strongest
 from netdsl.ir.dim import Dim, free_symbols, substitute
 from netdsl.ir.graph import Graph
+from netdsl.ir.tensor import is_floating
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -41,6 +44,8 @@ def sizes_of(graph: Graph, arrays: Arrays) -> dict[str, int]:
             report.add(WrongRank(name, arrays[name].shape, str(value.type)))
     report.stop_on_errors()
     sizes = free_sizes(graph, arrays, report)
+    if not report.has_errors:
+        check_assumptions(graph, sizes, report)
     check_ranges(graph, arrays, report)
     report.stop_on_errors()
     return sizes
@@ -55,9 +60,9 @@ def refuse_outside(graph: Graph, arrays: Arrays) -> None:
 
 def converts(given: np.dtype, declared: np.dtype) -> bool:
     """Whether numbers go over by themselves: floats to floats, integers to wider integers."""
-    if given.kind != declared.kind:
-        return False
-    return given.kind == "f" or np.can_cast(given, declared, "safe")
+    if is_floating(given) or is_floating(declared):
+        return is_floating(given) and is_floating(declared)
+    return given.kind == declared.kind and np.can_cast(given, declared, "safe")
 
 
 def free_sizes(graph: Graph, arrays: Arrays, report: Report) -> dict[str, int]:
@@ -96,6 +101,15 @@ def solve(dim: Dim, symbol: str, size: int) -> int:
     at_one, at_two = substitute(dim, {symbol: 1}), substitute(dim, {symbol: 2})
     slope = at_two - at_one
     return max(1, 1 + (size - at_one) // slope) if slope else 1
+
+
+def check_assumptions(graph: Graph, sizes: Mapping[str, int], report: Report) -> None:
+    """Report relations that the graph rests on and these sizes break."""
+    for each in strongest(graph.assumptions):
+        if not each.relation.holds(sizes):
+            report.add(AssumptionBroken(
+                each.span, str(each.relation), each.relation.seen_in(sizes), each.said(sizes),
+                each.layer))
 
 
 def check_ranges(graph: Graph, arrays: Arrays, report: Report) -> None:

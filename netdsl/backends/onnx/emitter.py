@@ -61,27 +61,33 @@ class OnnxEmitter:
         self,
         op_type: str,
         inputs: Sequence[Value | str | None],
-        outputs: Sequence[Value],
+        outputs: Sequence[Value | TensorType],
         **attributes,
-    ) -> None:
-        """Add a node that gives outputs of the op. None among the inputs stands for an absent
-        one. Arrays and lists are attributes as they are; empty lists are not written."""
+    ) -> list[str]:
+        """Add a node that gives outputs of the op; a type stands for a result that at most nodes
+        of the same op will read. Returns the names of all. None among the inputs stands for an
+        absent one. Arrays and lists are attributes as they are; empty lists are not written."""
         operands = [self._operand(operand) for operand in inputs]
         while operands and not operands[-1]:
             operands.pop()
         if op_type == "Identity" and self._passes(outputs[0], operands[0]):
-            return
-        results = [self._result(output) for output in outputs]
+            return operands
         label = node_label(self._node)
+        results = [
+            self._between(f"{label}/{op_type.lower()}", output) if isinstance(output, TensorType)
+            else self._result(output) for output in outputs
+        ]
         self._add(op_type, operands, results, label, position(self._node.span), attributes)
+        return results
 
     def intermediate(
-        self, op_type: str, inputs: Sequence[Value | str | None], type: TensorType, **attributes
+        self, op_type: str, inputs: Sequence[Value | str | None], type: TensorType | None,
+        **attributes,
     ) -> str:
-        """Add a node whose one result, of this type, only nodes of the same op will read."""
+        """Add a node whose one result only nodes of the same op will read. `type` is None where
+        its sizes are known only when it runs."""
         label = f"{node_label(self._node)}/{op_type.lower()}"
-        result = self._tensors.unique(label)
-        self.value_infos.append(value_info(result, type))
+        result = self._between(label, type)
         operands = [self._operand(operand) for operand in inputs]
         self._add(op_type, operands, [result], label, position(self._node.span), attributes)
         return result
@@ -161,6 +167,13 @@ class OnnxEmitter:
             self._names[output] = self._tensors.unique(label)
             self.value_infos.append(value_info(self._names[output], output.type))
         return self._names[output]
+
+    def _between(self, label: str, type: TensorType | None) -> str:
+        """A tensor that has no Value."""
+        name = self._tensors.unique(label)
+        if type is not None:
+            self.value_infos.append(value_info(name, type))
+        return name
 
     def _passes(self, output: Value, operand: str) -> bool:
         """Whether a value can go by another's name: every one that has no name to keep."""

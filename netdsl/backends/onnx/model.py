@@ -12,6 +12,7 @@ from netdsl.backends.onnx.emitter import OLDEST_OPSET, OnnxEmitter, value_info
 from netdsl.backends.onnx.names import check_names
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.onnx import NoOnnxForm, NothingToExport, UnsupportedOpset
+from netdsl.ir.assumptions import strongest
 from netdsl.ir.graph import Graph
 from netdsl.ir.op import NotDefined
 from netdsl.rewrite.deduplicate import deduplicate
@@ -46,6 +47,10 @@ def prepared(
     """The graph as it will be written, with exactly its weights."""
     if not graph.outputs:
         raise Refused(NothingToExport(graph.name))
+    narrow = next((n for n in graph.nodes if any(v.dtype == "bf16" for v in n.outputs)), None)
+    if narrow is not None:
+        reason = "runtimes lack bf16 for most operators; declare f32 or f16"
+        raise Refused(NoOnnxForm(narrow.op.name, narrow.path, reason, narrow.span))
     fitted = fit(weights, graph.variables, "the weights given", exact=False)
     graph = deduplicate(graph)
     return folded(graph, fitted) if fold_batch_norm else (graph, fitted)
@@ -89,7 +94,7 @@ def build(
         producer_name="netdsl",
         producer_version=__version__,
     )
-    helper.set_model_props(model, dict(metadata or {}))
+    helper.set_model_props(model, {**assumed(graph), **(metadata or {})})
     for name in graph.variables:  # in their place at once, because weights are slow to copy
         array = weights[name]
         tensor = model.graph.initializer.add(
@@ -97,6 +102,13 @@ def build(
         )
         store(tensor, array)
     return model
+
+
+def assumed(graph: Graph) -> dict[str, str]:
+    """The metadata entry `assumptions`: relations between free dimensions, one on each line, that
+    what is fed must fulfil."""
+    relations = dict.fromkeys(str(each.relation) for each in strongest(graph.assumptions))
+    return {"assumptions": "\n".join(relations)} if relations else {}
 
 
 def store_inside(tensor: TensorProto, array: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice, product
 
 import numpy as np
 
@@ -17,7 +18,10 @@ from netdsl.rewrite.specialize import specialize
 TOLERANCE = 1e-4
 HALF_TOLERANCE = 1e-2  # f16 resolves 1e-3
 LEADING_SIZES = (1, 3)  # of free first axes: the batch, and one that is no special case
-OTHER_SIZES = (8, 32, 128, 224, 1024)  # of other free axes: the first that fits all shape rules
+MORE_ROWS = (2, 4, 6, 8, 64)  # where these do not fit what the graph assumes of the batch
+OTHER_SIZES = (8, 32, 128, 224, 1024, 7, 9, 16, 17)  # of other free axes
+MOST_CANDIDATES = 10_000  # held against what the graph assumes
+MOST_TRIED = 20  # of those against its shape rules
 
 
 def largest_difference(
@@ -52,23 +56,34 @@ def trials(graph: Graph) -> Iterator[tuple[dict[str, int], Graph]]:
         *(free_symbols(value.shape[0]) for value in graph.inputs.values() if value.shape)
     )
     for batch in LEADING_SIZES if leading else LEADING_SIZES[:1]:
-        yield fitting(graph, {
-            name: (batch,) if name in leading else OTHER_SIZES for name in sorted(graph.symbols)
-        })
+        yield fitting(graph, sorted(leading), sorted(graph.symbols - leading), batch)
 
 
 def fitting(
-    graph: Graph, choices: Mapping[str, tuple[int, ...]]
+    graph: Graph, leading: list[str], others: list[str], batch: int
 ) -> tuple[dict[str, int], Graph]:
-    """The first of the choices, all free axes growing together, that fits every shape rule."""
-    reason = ""
-    for step in range(max(map(len, choices.values()), default=1)):
-        sizes = {name: options[min(step, len(options) - 1)] for name, options in choices.items()}
+    """The first sizes that fit every assumption and shape rule."""
+    reason, tried = "", 0
+    for sizes in islice(candidates(leading, others, batch), MOST_CANDIDATES):
+        if not all(each.relation.holds(sizes) for each in graph.assumptions):
+            reason = reason or "none that were tried fit what it assumes of them"
+            continue
         try:
             return sizes, specialize(graph, sizes)
         except (ShapeError, ZeroDivisionError) as error:
-            reason = str(error)
-    raise Refused(NoSizesFit(graph.name, tuple(choices), reason))
+            reason, tried = str(error), tried + 1
+        if tried == MOST_TRIED:
+            break
+    raise Refused(NoSizesFit(graph.name, (*leading, *others), reason))
+
+
+def candidates(leading: list[str], others: list[str], batch: int) -> Iterator[dict[str, int]]:
+    """All other axes growing together, for several batches; then each with each."""
+    rows, sizes = (batch, *MORE_ROWS), OTHER_SIZES if others else OTHER_SIZES[:1]
+    for count, size in product(rows, sizes):
+        yield {**dict.fromkeys(leading, count), **dict.fromkeys(others, size)}
+    for chosen in product(*[rows] * len(leading), *[sizes] * len(others)):
+        yield dict(zip((*leading, *others), chosen))
 
 
 def random_input(

@@ -23,6 +23,9 @@ class Digits(Source):
         return {"image": FieldType(np.dtype(np.uint8), (1, 8, 8)),
                 "label": FieldType(np.dtype(np.uint8), ())}
 
+    def class_names(self) -> tuple[str, ...]:
+        return tuple("0123456789")
+
     def read(self) -> Dataset:
         path = Path(__file__).with_name("digits.npz")
         with np.load(path, allow_pickle=False) as arrays:
@@ -33,5 +36,5 @@ class Digits(Source):
             "digits()",
             train={"image": image.select(~held), "label": label.select(~held)},
             validate={"image": image.select(held), "label": label.select(held)},
-            classes=tuple("0123456789"),
+            classes=self.class_names(),
         )

@@ -4,6 +4,7 @@ An op that has no row runs its reference kernel."""
 from __future__ import annotations
 
 from netdsl.backends.numpy.lowering import (
+    activation,
     constant,
     conv,
     elementwise,
@@ -14,11 +15,13 @@ from netdsl.backends.numpy.lowering import (
     pool,
     random,
     reduction,
+    rownorm,
     update,
 )
 
 FAMILIES = (
-    constant, elementwise, reduction, layout, matmul, conv, pool, norm, random, loss, update,
+    constant, elementwise, activation, reduction, layout, matmul, conv, pool, norm, rownorm,
+    random, loss, update,
 )
 RESERVATIONS = layout.RESERVATIONS
 RULES = {name: rule for family in FAMILIES for name, rule in family.RULES.items()}

@@ -14,18 +14,23 @@ PRODUCTS_PER_ELEMENT = 16  # multiply-accumulates in the time of an element of s
 
 def matmul_rule(emit: CallEmitter, node: Node) -> None:
     x, y = (blas_ready(emit, emit.read(value)) for value in node.inputs)
-    emit_product(emit, x, y, emit.write(node.outputs[0]))
+    out = emit.write(node.outputs[0])
+    if y.rank < x.rank:
+        x, out = as_rows(emit, x), as_rows(emit, out)
+    emit_product(emit, x, y, out)
+
+
+def as_rows(emit: CallEmitter, x: View) -> View:
+    """All axes but the last as one."""
+    rows = x.size // x.shape[-1]
+    flat = x.reshape(rows, x.shape[-1])
+    return emit.dense(x).reshape(rows, x.shape[-1]) if flat is None else flat
 
 
 def linear_rule(emit: CallEmitter, node: Node) -> None:
     x, weight, bias = node.inputs
     x, weight = blas_ready(emit, emit.read(x)), blas_ready(emit, emit.read(weight))
-    y = emit.write(node.outputs[0])
-    rows = y.size // y.shape[-1]
-    flat = x.reshape(rows, x.shape[-1])
-    if flat is None:
-        flat = emit.dense(x).reshape(rows, x.shape[-1])
-    out = y.reshape(rows, y.shape[-1])
+    flat, out = as_rows(emit, x), as_rows(emit, emit.write(node.outputs[0]))
     emit_product(emit, flat, weight.transpose(1, 0), out)
     if bias is not None:
         emit_ufunc(emit, np.add, out, emit.read(bias), out=out)

@@ -27,7 +27,7 @@ def unless_half(rule: Callable) -> Callable:
     """The rule, but the reference for float16, whose sums need a wider accumulator."""
 
     def chosen(emit: CallEmitter, node: Node) -> None:
-        half = any(value is not None and value.dtype == "f16" for value in node.inputs)
+        half = any(value is not None and value.dtype in ("f16", "bf16") for value in node.inputs)
         (by_reference if half else rule)(emit, node)
 
     return chosen

@@ -58,20 +58,22 @@ def sgd_rule(emit: CallEmitter, node: Node) -> None:
 def adam(
     parameter: np.ndarray, gradient: np.ndarray, rate: np.ndarray, mean: np.ndarray,
     square: np.ndarray, step: np.ndarray, beta1: float, beta2: float, eps: float,
-    weight_decay: float, next_parameter: np.ndarray, next_mean: np.ndarray,
+    weight_decay: float, decoupled: bool, next_parameter: np.ndarray, next_mean: np.ndarray,
     next_square: np.ndarray, flow: np.ndarray, root: np.ndarray,
 ) -> None:
     """m ← β₁m + (1-β₁)g;  s ← β₂s + (1-β₂)g²;  p ← p - lr/(1-β₁ᵗ) · m / (√s/√(1-β₂ᵗ) + ε).
 
-    All flat; `flow` and `root` are scratch of a block's length.
+    The decay λ adds λp to g, or decoupled takes lr·λ of p away. All flat; `flow` and `root` are
+    scratch of a block's length.
     """
     t = int(step)
+    left = 1 - float(rate) * weight_decay
     pace, reach = float(rate) / (1 - beta1**t), float(np.sqrt(1 - beta2**t))
     for start in range(0, len(parameter), BLOCK):
         here = slice(start, start + BLOCK)
         p, g, m, s = parameter[here], gradient[here], next_mean[here], next_square[here]
         work, out = flow[: len(p)], root[: len(p)]
-        if weight_decay:
+        if weight_decay and not decoupled:
             np.multiply(p, weight_decay, out=work)
             g = np.add(work, g, out=work)
         np.subtract(g, mean[here], out=out)
@@ -86,6 +88,8 @@ def adam(
         np.add(out, eps, out=out)
         np.divide(m, out, out=out)
         np.multiply(out, pace, out=out)
+        if decoupled:
+            p = np.multiply(p, left, out=work)
         np.subtract(p, out, out=next_parameter[here])
 
 
@@ -100,7 +104,8 @@ def adam_rule(emit: CallEmitter, node: Node) -> None:
         emit(
             adam, parameter.rows(start, stop), gradient.rows(start, stop), rate,
             mean.rows(start, stop), square.rows(start, stop), step, a.beta1, a.beta2, a.eps,
-            a.weight_decay, next_parameter=p, next_mean=m, next_square=s, flow=flow, root=root,
+            a.weight_decay, a.decoupled, next_parameter=p, next_mean=m, next_square=s, flow=flow,
+            root=root,
         )
 
 

@@ -1,0 +1,87 @@
+"""A layer as PyTorch or Keras writes it, said in this language: `nn.Conv2d(1, 16, 3)` is
+`conv{16, k = 3}`. For ways out of mistakes; what cannot be said surely is not said."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+
+from netdsl.diagnostics.suggest import meant, nearest
+from netdsl.language import ast
+from netdsl.layers import WORDS
+from netdsl.layers.words import Word
+
+# What their arguments by position are here; "" is one that the tensor tells.
+POSITIONS = {
+    "Conv1d": ("", "c", "k", "stride", "pad", "dilation", "groups", "bias"),
+    "Conv2d": ("", "c", "k", "stride", "pad", "dilation", "groups", "bias"),
+    "Conv3d": ("", "c", "k", "stride", "pad", "dilation", "groups", "bias"),
+    "Conv1D": ("c", "k", "stride"),
+    "Conv2D": ("c", "k", "stride"),
+    "Conv3D": ("c", "k", "stride"),
+    "Linear": ("", "c", "bias"),
+    "Dense": ("c",),
+    "BatchNorm1d": ("", "eps", "momentum"),
+    "BatchNorm2d": ("", "eps", "momentum"),
+    "LayerNorm": ("", "eps"),
+    "MaxPool2d": ("k", "stride", "pad"),
+    "AvgPool2d": ("k", "stride", "pad"),
+    "MaxPooling2D": ("k", "stride"),
+    "AveragePooling2D": ("k", "stride"),
+    "Embedding": (),
+    "Dropout": ("p",),
+}
+TOLD_BY_THE_TENSOR = ("inchannels", "infeatures", "numfeatures", "inputshape", "inputdim", "cin")
+MOST_SHOWN = 70
+
+
+def word_meant(name: str) -> Word | None:
+    """The word that another library's name stands for."""
+    ours = nearest(name, WORDS)
+    alike = ours is not None and ours.replace("_", "") in name.lower().replace("_", "")
+    known = name in POSITIONS or alike
+    return WORDS[ours] if ours is not None and known else None
+
+
+def translated(node: ast.Call | ast.Construct, name: str, word: Word) -> str | None:
+    """A call with the arguments of another library as this one writes it; `name` is what the layer
+    is called there. None where an argument has no counterpart."""
+    places = tuple(attribute.name for attribute in word.attributes)
+    if sum(argument.name is None for argument in node.arguments) > 1:  # else it is told already
+        places = POSITIONS.get(name, places)
+    known = [attribute.name for attribute in word.attributes]
+    given: dict[str, str] = {}
+    for position, argument in enumerate(node.arguments):
+        if argument.name is None:
+            ours = places[position] if position < len(places) else None
+        elif argument.name.lower().replace("_", "") in TOLD_BY_THE_TENSOR:
+            ours = ""
+        else:
+            ours = meant(argument.name, known) or _misspelt(argument.name, known)
+        if ours is None or ours in given or ours and ours not in known:
+            return None
+        if ours:
+            given[ours] = _value(argument.value, given)
+    return _written(word, given)
+
+
+def _misspelt(name: str, known: list[str]) -> str | None:
+    """The attribute that a name is one slip away from."""
+    ours = nearest(name, known)
+    return ours if ours and SequenceMatcher(None, name, ours).ratio() > 0.75 else None
+
+
+def _value(node: ast.Expr, given: dict[str, str]) -> str:
+    if isinstance(node, ast.String) and node.value == "same":
+        return f"{given.get('k', 'k')} // 2"
+    return {"True": "true", "False": "false", "None": "none"}.get(node.span.text, node.span.text)
+
+
+def _written(word: Word, given: dict[str, str]) -> str | None:
+    """The first attribute by position, the others by name."""
+    first = word.attributes[0].name if word.attributes else ""
+    parts = [text if name == first else f"{name} = {text}" for name, text in
+             sorted(given.items(), key=lambda item: item[0] != first)]
+    text = ", ".join(parts)
+    whole = f"{word.name}{{{text}}}" if word.owns else f"{word.name}({text})" if text else word.name
+    return whole if len(whole) <= MOST_SHOWN and "\n" not in whole else None
+

@@ -1,0 +1,155 @@
+"""Ways out of mistakes in the user's own words: `where(x > 0, x, y)` for an `if` on a tensor,
+`x -> relu` for `x.relu()`. None where there is no short one that is surely right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any, get_args
+
+from netdsl.build.translation import translated, word_meant
+from netdsl.build.unknown import clues_at
+from netdsl.build.values import Instance, LayerDefinition, ModelDefinition, Module, Ratio
+from netdsl.diagnostics import Mark
+from netdsl.ir.graph import Value
+from netdsl.language import ast
+from netdsl.layers import WORDS
+from netdsl.layers.arguments import Flag, is_number
+from netdsl.layers.words import REQUIRED, Word, WordAttribute
+from netdsl.source import Span
+
+MOST_SHOWN = 70  # characters of one way out
+FLAG = get_args(Flag)[1]
+
+SIGNATURE = "a layer's signature names sizes: `layer Head{}(x: [B, c, H, W])`"
+METHODS = {  # of tensors elsewhere, for which no function of the same name stands
+    "shape": SIGNATURE, "size": SIGNATURE, "dim": SIGNATURE, "ndim": SIGNATURE,
+    "t": "`transpose({x})`", "T": "`transpose({x})`", "mT": "`transpose({x})`",
+    "float": "`f32({x})`", "double": "`f64({x})`", "half": "`f16({x})`", "long": "`i64({x})`",
+    "int": "`i32({x})`", "bool": "`{x} != 0`", "contiguous": "`{x}`", "clone": "`{x}`",
+    "cuda": "`{x}`", "cpu": "`{x}`", "append": "`{x} + [{arguments}]`",
+    "extend": "`{x} + {arguments}`", "permute": "`transpose({x}, [{arguments}])`",
+}
+
+
+def shown(span: Span) -> str | None:
+    """The user's text on one line; None for a long one."""
+    text = " ".join(span.text.split())
+    return text if len(text) <= MOST_SHOWN else None
+
+
+def quoted(way: str | None) -> str | None:
+    return None if way is None or len(way) > MOST_SHOWN or "\n" in way else f"`{way}`"
+
+
+def of_method(node: ast.Member, call: ast.Call | None) -> str | None:
+    """The function behind `x.relu()`, `x.view(B, -1)`, `x.shape`."""
+    x = node.target.span.text
+    arguments = () if call is None else call.arguments
+    written = ", ".join(argument.span.text for argument in arguments)
+    if node.name in ("view", "reshape"):
+        if written.replace(" ", "").endswith(",-1") and len(arguments) == 2:
+            return quoted(f"{x} -> flatten")
+        return quoted(f"reshape({x}, [{written}])") if "-1" not in written else None
+    if node.name in METHODS and (node.name not in WORDS):
+        way = METHODS[node.name]
+        return way if "{" not in way or way is SIGNATURE else way.format(x=x, arguments=written)
+    word = word_meant(node.name)
+    if word is None or word.owns:
+        return None
+    said = word.name if call is None or not arguments else translated(call, node.name, word)
+    return None if said is None else quoted(f"{x} -> {said}")
+
+
+def of_choice(node: ast.Choose | ast.If, is_bound: Callable[[str], bool]) -> str | None:
+    """`where(…)` for what an `if` on a tensor is meant to do."""
+    condition = node.condition.span.text.strip("()")
+    if isinstance(node, ast.Choose):
+        return quoted(f"where({condition}, {node.then.span.text}, {node.otherwise.span.text})")
+    match node.body, node.otherwise:
+        case ((ast.Bind(names=(name,), values=(then,)),),
+              (ast.Bind(names=(other,), values=(otherwise,)),)) if name.id == other.id:
+            return quoted(f"{name.id} = where({condition}, {then.span.text}, "
+                          f"{otherwise.span.text})")
+        case ((ast.Bind(names=(name,), values=(then,)),), None) if is_bound(name.id):
+            return quoted(f"{name.id} = where({condition}, {then.span.text}, {name.id})")
+    return None
+
+
+def of_fraction(text: str) -> str:
+    """Whole numbers in place of fractions: `k // 2` for `k / 2`."""
+    if re.search(r"(?<!/)/(?!/)", text):
+        return f"`{re.sub(r'(?<!/)/(?!/)', '//', text)}`"
+    return f"`floor({text})` or `ceil({text})`"
+
+
+def of_argument(
+    word: Word, attribute: WordAttribute, bound: Mapping[str, Any], value: Any
+) -> str | None:
+    """What to write in place of a value that an argument cannot take."""
+    given = bound[attribute.name]
+    if isinstance(value, str) and value == "same" and attribute.name == "pad":
+        window = bound["k"].span.text if "k" in bound else "k"
+        return f"`pad = {window} // 2` keeps the size where the stride is 1"
+    if isinstance(value, (Fraction, Ratio)) and "whole" in attribute.kind.expected:
+        return of_fraction(given.span.text)
+    if attribute.kind is FLAG and given.name is None and is_number(value):
+        others = [each.span.text for each in bound.values()][1:]
+        return (f"`{word.name}{{{', '.join(others)}}}`: how many come in is read from the tensor")
+    return None
+
+
+def of_mean(span: Span, is_float: bool) -> str:
+    """One number in place of many."""
+    text = shown(span) or "…"
+    return f"`mean({text if is_float else f'f32({text})'})`"
+
+
+def as_output(node: ast.Return) -> str:
+    """The `output` that a `return` in a model is meant to be."""
+    if len(node.values) > 1:
+        return "each result has an `output` of its own"
+    value = node.values[0]
+    text = shown(value.span) or "…"
+    return f"`output {text}`" if isinstance(value, ast.Name) else f"`output y = {text}`"
+
+
+def to_be_layer(value: object) -> str | None:
+    """What to do with something that is no layer and is constructed."""
+    if isinstance(value, ModelDefinition):
+        return (f"a model has inputs of its own; what is applied is a layer: "
+                f"`layer {value.name}(x) {{ … return y }}`")
+    if isinstance(value, Instance):
+        return "it is constructed already: apply it with `()`"
+    return None
+
+
+def braced(definition: object) -> str:
+    """A layer constructed with what it needs: `Block{}`, `Block{c = …}`."""
+    if not isinstance(definition, LayerDefinition):
+        needed = [a.name for a in definition.attributes if a.default is REQUIRED]
+    else:
+        declared = definition.declaration.attributes
+        needed = [a.name.id for a in declared if a.default is None]
+    return f"{definition.name}{{{', '.join(f'{name} = …' for name in needed)}}}"
+
+
+def hidden_word(module: Module, callee: object, span: Span) -> tuple[Mark | None, str | None]:
+    """Where the name that is applied at `span` was bound to a tensor, and the word of the language
+    that it hides."""
+    name = span.text.partition("(")[0].strip()
+    clues = clues_at(module, span)
+    if not isinstance(callee, Value) or clues is None or name not in clues.bound:
+        return None, None
+    hidden = name if name in WORDS else None
+    return Mark(clues.bound[name], "bound here"), hidden
+
+
+def moved_to_braces(instance: Instance, argument: Any) -> str:
+    """An attribute that was given with the operands, where it belongs: `conv{16, k = 3}`."""
+    made, written = shown(instance.span), (argument.place or argument.span).text
+    brace = None if made is None else made.rfind("}")
+    if made is None or brace < 0:
+        return f"`{argument.name}` is an attribute: it goes in the braces"
+    return f"`{made[:brace]}, {written}}}`: attributes go in the braces"

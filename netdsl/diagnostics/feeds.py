@@ -1,0 +1,144 @@
+"""Problems of how a train program feeds its model: codes N441 to N446 and N457."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netdsl.diagnostics import Diagnostic, Mark, Problem
+from netdsl.diagnostics.names import listed
+from netdsl.diagnostics.suggest import did_you_mean
+from netdsl.source import Span
+
+
+@dataclass(frozen=True)
+class NotAnInput(Problem):
+    """A `feed` for something that is no input of the model.
+
+        feed imgae = image -> random_flip()    # did you mean `image`?
+    """
+
+    code = "N441"
+    span: Span | None
+    name: str
+    known: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"the model has no input `{self.name}`", self.span,
+                        notes=[f"its inputs are {listed(self.known)}"],
+                        suggestion=did_you_mean(self.name, self.known))
+
+
+@dataclass(frozen=True)
+class FedTwice(Problem):
+    """Two `feed` entries for one input."""
+
+    code = "N442"
+    span: Span | None
+    name: str
+    first: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        first = None if self.first is None else Mark(self.first, "first here")
+        return self.say(f"the input `{self.name}` is fed twice", self.span, first)
+
+
+@dataclass(frozen=True)
+class NotFed(Problem):
+    """An input that training or validation needs and nothing feeds.
+
+    A field of the data feeds the input of the same name; others are said:
+
+        feed a = image -> random_flip()
+        feed noise = normal(std = 1)
+        feed momentum = cosine(0.996, 1.0)
+    """
+
+    code = "N443"
+    span: Span | None
+    names: tuple[str, ...]
+    scalar: bool  # the first of them
+    fields: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        field = self.fields[0] if self.fields else "…"
+        head = "cosine(0.99, 1.0)" if self.scalar else field
+        inputs = f"input{'s' if len(self.names) > 1 else ''} {listed(self.names)}"
+        return self.say(f"nothing feeds the {inputs}", self.span,
+                        notes=[f"the data have the fields {listed(self.fields)}"],
+                        suggestion=f"say what does: `feed {self.names[0]} = {head}`")
+
+
+@dataclass(frozen=True)
+class UnknownField(Problem):
+    """A field that the data set does not have.
+
+        feed a = imgae -> random_flip()        # did you mean `image`?
+    """
+
+    code = "N444"
+    span: Span | None
+    name: str
+    known: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"the data have no field `{self.name}`", self.span,
+                        notes=[f"their fields are {listed(self.known)}"],
+                        suggestion=did_you_mean(self.name, self.known))
+
+
+@dataclass(frozen=True)
+class UnknownPhase(Problem):
+    """A condition after `when` in a feed that is neither `training` nor `validating`."""
+
+    code = "N445"
+    span: Span | None
+    name: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"a feed knows the conditions `training` and `validating`, not "
+                        f"`{self.name}`", self.span,
+                        suggestion=did_you_mean(self.name, ("training", "validating")))
+
+
+@dataclass(frozen=True)
+class DoesNotFit(Problem):
+    """What a feed makes does not have the type of the input it is for.
+
+        input image: f32[B, 1, 28, 28]         # and the data hold images of 8×8
+        input momentum: f32[]                  # one number: a schedule, not a field
+
+    Nothing is resized or cast behind your back, except that whole numbers become floats.
+    """
+
+    code = "N446"
+    span: Span | None
+    input: str
+    type: str
+    what: str
+    reason: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.what} does not fit the input `{self.input}: {self.type}`: "
+                        f"{self.reason}", self.span)
+
+
+@dataclass(frozen=True)
+class UnknownFact(Problem):
+    """`data.NAME` for something that the data source does not know.
+
+    A source knows a few figures of all its rows, such as how often each class occurs, which a
+    model may need as an input:
+
+        feed freq = data.frequencies
+    """
+
+    code = "N457"
+    span: Span | None
+    name: str
+    known: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        known = tuple(f"data.{name}" for name in self.known)
+        return self.say(f"the data source does not know `data.{self.name}`", self.span,
+                        notes=[f"it knows {listed(known) or 'nothing'}"],
+                        suggestion=did_you_mean(f"data.{self.name}", known))

@@ -1,0 +1,1 @@
+"""What a `sample` declaration names: samplers (`samplers`), bound to a model (`check`)."""

@@ -1,0 +1,187 @@
+"""Functions of the language that are made of operations, against NumPy: one expression a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from netdsl.backends.numpy import Runner
+from netdsl.build.modules import load_module
+from netdsl.compiler import build, choose
+from netdsl.diagnostics import Report
+from netdsl.layers import WORDS
+from netdsl.layers.initializers import initialize
+from netdsl.source import Source
+
+DRAW = np.random.default_rng(3)
+X = DRAW.normal(size=(2, 6, 4)).astype(np.float32)
+Y = DRAW.normal(size=(2, 4, 5)).astype(np.float32)
+IMAGE = DRAW.normal(size=(2, 3, 7, 5)).astype(np.float32)
+
+
+def calculated(expression: str, **inputs: np.ndarray):
+    """The value of an expression over inputs whose first axis is the free dimension B."""
+    names = {"f4": "f32", "i8": "i64", "b1": "bool"}
+    lines = []
+    for name, array in inputs.items():
+        sizes = ", ".join(map(str, ("B", *array.shape[1:])))
+        lines.append(f"input {name}: {names[array.dtype.str[1:]]}[{sizes}]")
+    text = "model M {\n" + "\n".join(lines) + f"\noutput result = {expression}\n}}\n"
+    report = Report()
+    module = load_module(Source("test.net", text), report)
+    graph = build(module, choose(module, None), report).graph
+    return Runner(graph, initialize(graph, 5)).run(inputs).outputs["result"]
+
+
+ROWS: list[tuple[str, Callable[..., np.ndarray]]] = [
+    # rearrange
+    ('rearrange(x, "b (h d) l -> b h l d", h = 2)',
+     lambda x: x.reshape(2, 2, 3, 4).transpose(0, 1, 3, 2)),
+    ('rearrange(x, "b (h d) l -> b h l d", d = 2)',
+     lambda x: x.reshape(2, 3, 2, 4).transpose(0, 1, 3, 2)),
+    ('x -> rearrange("b c l -> l (c b)")', lambda x: x.transpose(2, 1, 0).reshape(4, 12)),
+    ('rearrange(x, "x c l -> x 1 (c l) 1")', lambda x: x.reshape(2, 1, 24, 1)),
+    ('rearrange(reshape(x, [B, 1, 24]), "b 1 l -> l b")', lambda x: x.reshape(2, 24).T),
+    ('rearrange(x, "b (h p) (w q) -> b (h w) (q p)", p = 3, q = 2)',
+     lambda x: x.reshape(2, 2, 3, 2, 2).transpose(0, 1, 3, 4, 2).reshape(2, 4, 6)),
+    ('rearrange(x, "b c l -> (b c) l")', lambda x: x.reshape(12, 4)),
+    ('rearrange(rearrange(x, "b c l -> (b c) l"), "(b c) l -> c b l", b = B)',
+     lambda x: x.transpose(1, 0, 2)),
+    ('rearrange(x, "b (c 1) l -> b c l")', lambda x: x),
+    ('rearrange(rearrange(x, "b c l -> (b c) l"), "(n k) l -> n (k l)", k = 4)',
+     lambda x: x.reshape(3, 16)),  # that 4 divides 6 * B is assumed
+    # einsum
+    ('einsum("b c l, b l k -> b c k", x, y)', lambda x, y: x @ y),
+    ('einsum("b c l, b l k -> k c b", x, y)', lambda x, y: (x @ y).transpose(2, 1, 0)),
+    ('einsum("b c l -> l", x)', lambda x: x.sum((0, 1))),
+    ('einsum("b c l -> b l c", x)', lambda x: x.transpose(0, 2, 1)),
+    ('einsum("b c l, b c l -> b c", x, x)', lambda x: (x * x).sum(2)),
+    ('einsum("b c l, b c l -> b c l", x, x)', lambda x: x * x),
+    ('einsum("b c l, b l k -> b l", x, y)', lambda x, y: np.einsum("bcl,blk->bl", x, y)),
+    ('einsum("b c l, a l k -> a b c k", x, y)', lambda x, y: np.einsum("bcl,alk->abck", x, y)),
+    ('einsum("b c l, b l k -> ", x, y)', lambda x, y: np.einsum("bcl,blk->", x, y)),
+    ('einsum("b c l, b l k, b m k -> b c m", x, y, y)',
+     lambda x, y: np.einsum("bcl,blk,bmk->bcm", x, y, y)),
+    ('x -> einsum("b c l, b l k -> b c k", y)', lambda x, y: x @ y),
+    # split, stack
+    ("split(x, 3, axis = 1)[1]", lambda x: x[:, 2:4]),
+    ("split(x, 2, axis = -1)[0]", lambda x: x[..., :2]),
+    ("stack(x, x + 1, axis = 0)", lambda x: np.stack([x, x + 1])),
+    ("stack([x, x, x], axis = -1)", lambda x: np.stack([x] * 3, -1)),
+    ("stack(x, axis = 2)", lambda x: x[:, :, None]),
+    # tensors out of sizes
+    ("mean(x, axis = [1, 2]) + zeros([B])", lambda x: x.mean((1, 2))),
+    ("f32(zeros([B], i64) == 0) * mean(x)", lambda x: np.full(2, x.mean())),
+    ("ones([B, 3]) + 0 * sum(x)", lambda x: np.ones((2, 3))),
+    ("full([2, 2], 0.5) * sum(x)", lambda x: np.full((2, 2), 0.5 * x.sum())),
+    ("x * reshape(arange(4), [1, 1, 4])", lambda x: x * np.arange(4)),
+    ("arange(B) + 0 * sum(x)", lambda x: np.arange(2)),
+    ("linspace(0, 1, 5) + 0 * sum(x)", lambda x: np.linspace(0, 1, 5)),
+    ("linspace(0.1, -2, 8) + 0 * sum(x)", lambda x: np.linspace(0.1, -2, 8)),
+    ("linspace(3, 4, 1) + 0 * sum(x)", lambda x: np.array([3.0])),
+    ("where(tril(4), 1, 0) + 0 * sum(x)", lambda x: np.tril(np.ones((4, 4)))),
+    ("where(tril(B), 1, 0) + 0 * sum(x)", lambda x: np.tril(np.ones((2, 2)))),
+    # choosing
+    ("gather(x, argsort(mean(x, axis = 2), axis = 1)[_, 0..2], axis = 1)",
+     lambda x: np.stack([row[np.argsort(row.mean(1))[:2]] for row in x])),
+    ("one_hot(argmax(x, axis = 2), 4)", lambda x: np.eye(4)[x.argmax(2)]),
+    ("write(x, y[_, 0..2, 0..4], axis = 1, at = 3)",
+     lambda x, y: np.concatenate([x[:, :3], y[:, :2, :4], x[:, 5:]], 1)),
+    # reductions
+    ("max(x, axis = 1)", lambda x: x.max(1)),
+    ("min(x)", lambda x: x.min()),
+    ("max(x, axis = [1, -1], keep = true) * min(3, 2)", lambda x: 2 * x.max((1, 2), keepdims=True)),
+    ("logsumexp(x, axis = 2)", lambda x: np.log(np.exp(x).sum(2))),
+    ("cumsum(x)", lambda x: x.cumsum(2)),
+    ("cumprod(x, axis = 1)", lambda x: x.cumprod(1)),
+    ("l2norm(x, axis = 2)", lambda x: x / np.sqrt((x * x).sum(2, keepdims=True))),
+    ("l2norm(0 * x, axis = 1)", lambda x: 0 * x),
+    ("cosine(x, x + 1, axis = 2)", lambda x: (x * (x + 1)).sum(2) / np.sqrt(
+        (x * x).sum(2) * ((x + 1) ** 2).sum(2))),
+    ("cosine(x, -2 * x)", lambda x: -np.ones((2, 6))),
+    # images
+    ("adaptive_avgpool(image, 1)", lambda image: image.mean((2, 3), keepdims=True)),
+    ("adaptive_avgpool(image, (7, 5))", lambda image: image),
+    ("adaptive_avgpool(image, (3, 2))", lambda image: np.stack([
+        np.stack([image[:, :, a:b, c:d].mean((2, 3)) for c, d in ((0, 3), (2, 5))], -1)
+        for a, b in ((0, 3), (2, 5), (4, 7))], 2)),
+    ("resize(image, scale = 2)", lambda image: image.repeat(2, 2).repeat(2, 3)),
+    ("resize(image, scale = (1, 3))", lambda image: image.repeat(3, 3)),
+    # losses and metrics
+    ("bce_logits(x, 1)", lambda x: np.log1p(np.exp(-x)).mean()),
+    ("bce_logits(x, sigmoid(x), reduce = none)", lambda x: -(
+        lambda t: t * np.log(t) + (1 - t) * np.log(1 - t))(1 / (1 + np.exp(-x)))),
+    ("bce_logits(x, 0, reduce = sum)", lambda x: np.log1p(np.exp(x)).sum()),
+    ("accuracy(x[_, 0], argmax(x[_, 0], axis = 1))", lambda x: np.ones(())),
+    ("accuracy(x[_, 0], argmax(-x[_, 0], axis = 1), top = 3)", lambda x: np.zeros(())),
+    ("accuracy(x[_, 0], argmax(-x[_, 0], axis = 1), top = 4)", lambda x: np.ones(())),
+    ("accuracy(x, argmax(x, axis = 1), top = 2)", lambda x: np.ones(())),
+    # operators
+    ("x % 2", lambda x: x % 2),
+    ("x // 0.5", lambda x: x // 0.5),
+    ("f32(argmax(x, axis = 2) % 3)", lambda x: x.argmax(2) % 3),
+    ("matmul(x, transpose(y[_, _, 0..4])[0])", lambda x, y: x @ y[0, :, :4].T),
+]
+
+
+@pytest.mark.parametrize(("expression", "expected"), ROWS, ids=[row[0] for row in ROWS])
+def test_a_word_gives_what_numpy_gives(expression, expected):
+    wanted = expected.__code__.co_varnames[: expected.__code__.co_argcount]
+    inputs = {name: {"x": X, "y": Y, "image": IMAGE}[name] for name in wanted}
+    made = calculated(expression, **inputs)
+    with np.errstate(all="ignore"):
+        right = np.asarray(expected(**{n: a.astype(np.float64) for n, a in inputs.items()}))
+    assert made.shape == right.shape
+    np.testing.assert_allclose(made, right, 2e-5, 2e-5)
+
+
+def test_attention_sees_what_the_mask_and_the_order_allow():
+    mask = np.array([[True] * 6, [True] * 3 + [False] * 3])
+    made = calculated("attend(x, x, x, mask, heads = 2, causal = true)", x=X, mask=mask)
+    heads = []
+    for part in np.split(X.astype(np.float64), 2, axis=2):
+        scores = part @ part.transpose(0, 2, 1) / np.sqrt(2)
+        scores = np.where(mask[:, None] & np.tril(np.ones((6, 6), bool)), scores, -1e9)
+        shares = np.exp(scores - scores.max(2, keepdims=True))
+        heads.append(shares / shares.sum(2, keepdims=True) @ part)
+    np.testing.assert_allclose(made, np.concatenate(heads, 2), 2e-5, 2e-5)
+
+
+@pytest.mark.parametrize(("expression", "shape"), [
+    ("prelu{}", ()), ("prelu{c = 6}", ()), ("rmsnorm{}", ()), ("layernorm{bias = false}", ()),
+    ("groupnorm{groups = 3}", ()), ("weightnorm_linear{9}", (2, 6, 9)),
+    ("deconv{5, 3, stride = 2, pad = 1, out_pad = 1}", (2, 5, 8)),
+])
+def test_layers_apply_to_three_axes(expression, shape):
+    assert calculated(f"x -> {expression}", x=X).shape == (shape or X.shape)
+
+
+def test_an_lstm_goes_on_from_the_states_it_gave():
+    head, tail = X[:, :4], X[:, 4:]
+    rnn = "lstm{5, layers = 2, final = true}"
+    whole = [calculated(f"(x -> rnn: {rnn})[{i}]", x=X) for i in range(3)]
+    y, h, c = (calculated(f"(x -> rnn: {rnn})[{i}]", x=head) for i in range(3))
+    assert h.shape == c.shape == (2, 2, 5)
+    h, c = h.transpose(1, 0, 2), c.transpose(1, 0, 2)  # what is fed has the batch first
+    states = "transpose(h, axes = [1, 0, 2]), transpose(c, axes = [1, 0, 2])"
+    later = [calculated(f"(x -> rnn: {rnn}({states}))[{i}]", x=tail, h=h, c=c) for i in range(3)]
+    np.testing.assert_allclose(np.concatenate([y, later[0]], 1), whole[0], 1e-5, 1e-6)
+    np.testing.assert_allclose(later[1], whole[1], 1e-5, 1e-6)
+    np.testing.assert_allclose(later[2], whole[2], 1e-5, 1e-6)
+
+
+@pytest.mark.parametrize("word", WORDS.values(), ids=str)
+def test_every_word_documents_itself(word):
+    first = word.doc.split("\n\n")[0]
+    assert len(first) > 2 and first.rstrip().endswith((".", ":", ")")), word.doc
+
+
+def test_prelu_is_a_relu_with_a_slope_of_a_quarter_at_first():
+    np.testing.assert_allclose(calculated("x -> prelu{}", x=X), np.where(X > 0, X, X / 4))
+
+
+def test_rows_of_a_weight_normalised_layer_have_length_one_at_first():
+    made = calculated("x -> weightnorm_linear{40, bias = false}", x=np.eye(4, dtype=np.float32))
+    np.testing.assert_allclose((made**2).sum(0), 1, 1e-5)
