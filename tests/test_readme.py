@@ -13,6 +13,7 @@ import pytest
 import netdsl
 from netdsl.resources import models_folder
 
+MISTAKES = Path(__file__).parent / "mistakes"
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
 
@@ -58,6 +59,16 @@ def test_the_table_of_models_is_true(row):
         counted.append(summary.training.parameters)
     assert re.findall(r"[\d,]+", parameters) == [f"{count:,}" for count in counted]
     assert float(macs.split()[0]) == pytest.approx(summary.inference.macs / 1e6, rel=0.005)
+
+
+@pytest.mark.parametrize("message", re.findall(r"^```\n(error.*?)^```", README, re.M | re.S))
+def test_the_messages_are_those_of_the_mistakes(message):
+    name, = re.findall(r"--> (\w+)\.net", message)
+    assert message == (MISTAKES / f"{name}.txt").read_text("utf-8")
+
+
+def test_there_are_five_messages():
+    assert len(re.findall(r"^error\[", README, re.M)) == 5
 
 
 def test_every_model_stands_in_the_table():

@@ -20,7 +20,7 @@ from netdsl.diagnostics.evaluation import TooMuch
 from netdsl.diagnostics.names import DuplicateLabel, NameByPosition, ParametersChanged
 from netdsl.diagnostics.shapes import HoleFound
 from netdsl.ir.assumptions import Assumptions
-from netdsl.ir.dim import Dim, bounds
+from netdsl.ir.dim import Dim, Expr, bounds
 from netdsl.ir.graph import Emitter, Initializer, Layer, Value, Variable
 from netdsl.ir.op import Op, ShapeError
 from netdsl.ir.tensor import TensorType
@@ -34,6 +34,7 @@ MOST_NODES = 500_000
 MOST_TURNS = 100_000  # of all loops together
 MOST_STEPS = 1_000_000  # expressions evaluated
 APPLICATION = 20  # expressions that the application of a layer counts as
+PARTS = 4  # of sizes not known, which count as one expression
 MOST_LETTERS = 100_000_000  # of all label paths together
 MOST_NESTED = 100  # layers within layers
 MOST_ELEMENTS = 2**40  # of one tensor, free dimensions taken as 1
@@ -169,6 +170,8 @@ class Builder:
 
     def check_size(self, type: TensorType, span: Span) -> None:
         """Every tensor passes here before it exists."""
+        parts = sum(dim.parts for dim in type.shape if isinstance(dim, Expr))
+        self.count_step(span, parts // PARTS)
         if prod(max(0, bounds(dim)[0]) for dim in type.shape) > MOST_ELEMENTS:
             self.stop(span, "elements of one tensor", MOST_ELEMENTS)
 

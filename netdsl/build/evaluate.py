@@ -7,11 +7,11 @@ from typing import Any
 
 from netdsl.build import numbers
 from netdsl.build.apply import apply, compile_time, constant
-from netdsl.build.builder import Builder
+from netdsl.build.builder import PARTS, Builder
 from netdsl.build.construct import Given, Label, construct
 from netdsl.build.copies import EMA, FROZEN, apply_to_instance
 from netdsl.build.frame import NOTHING, Frame
-from netdsl.build.index import index
+from netdsl.build.index import Ends, index
 from netdsl.build.refusals import sides_differ
 from netdsl.build.unknown import guards_block, unknown_name
 from netdsl.build.values import (
@@ -184,12 +184,16 @@ def operate(
     try:
         if operator in ("==", "!=", "<", "<=", ">", ">="):
             b.asks("a condition", frame.labels.path, span, for_all=True)
+            b.count_step(span, numbers.parts_of(left) + numbers.parts_of(right))
             answer = numbers.compare(operator, left, right)
             if answer is None:
                 b.complain(NotCompileTime, span, f"`{span.text}`", False)
                 return UNKNOWN
             return answer
-        return numbers.arithmetic(operator, left, right)
+        b.count_step(span, (numbers.parts_of(left) + numbers.parts_of(right)) // PARTS)
+        result = numbers.arithmetic(operator, left, right)
+        b.count_step(span, numbers.parts_of(result) // PARTS)
+        return result
     except numbers.Unworkable as reason:
         b.complain(BadOperation, span, operator, str(reason))
         return UNKNOWN
@@ -343,7 +347,7 @@ def _index(b, node: ast.Index, frame, label):
         keeps = isinstance(item, ast.Name) and item.id == "_"
         if isinstance(item, ast.Range):  # its ends may be free dimensions in a tensor's slice
             ends = evaluate(b, item.start, frame), evaluate(b, item.stop, frame)
-            items.append(UNKNOWN if UNKNOWN in ends else ends)
+            items.append(UNKNOWN if UNKNOWN in ends else Ends(*ends))
         else:
             items.append(NOTHING if keeps else evaluate(b, item, frame))
     if any(item is UNKNOWN for item in items):

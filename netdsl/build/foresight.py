@@ -68,9 +68,10 @@ class Foresight:
         return not made.isdisjoint(self.missed)
 
     def tell_missed(self, b: Builder) -> None:
-        """Report what was asked for and never came, unless its owner failed, which was told."""
+        """Report what was asked for and never came, unless an error keeps its owner from coming."""
+        told = b.errors
         for span, owner in self.missed.values():
-            if not owner.failed:
+            if not (told and owner.failed):
                 b.complain(NotApplied, span, described(owner), owner.span)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from netdsl.build.builder import Builder
@@ -17,8 +18,17 @@ from netdsl.ops.layout import reshape, slice_
 from netdsl.source import Span
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """`start..stop` as an index: in a tensor's they may be free dimensions."""
+
+    start: Any
+    stop: Any
+
+
 def index(b: Builder, frame: Frame, target: Any, items: list[Any], span: Span) -> Any:
-    """`target[items]`: an item is a value, a pair for a range, or NOTHING for `_`."""
+    """`target[items]`: an item is a value, the Ends of a range, or NOTHING for `_`."""
+    items = [Ends(item.start, item.stop) if isinstance(item, range) else item for item in items]
     if isinstance(target, Value):
         return _tensor(b, frame, target, items, span)
     if not isinstance(target, (list, tuple, range)):
@@ -28,8 +38,8 @@ def index(b: Builder, frame: Frame, target: Any, items: list[Any], span: Span) -
         b.complain(BadIndex, span, "a list takes one index")
         return UNKNOWN
     item = items[0]
-    if isinstance(item, tuple):
-        start, stop = item
+    if isinstance(item, Ends):
+        start, stop = item.start, item.stop
         if _is_whole(start) and _is_whole(stop) and 0 <= start <= stop <= len(target):
             return list(target[start:stop])
         b.complain(BadIndex, span, f"{start}..{stop} does not lie within a list of {len(target)}")
@@ -54,8 +64,8 @@ def _tensor(b: Builder, frame: Frame, x: Value, items: list[Any], span: Span) ->
         for axis, item in enumerate(items):
             if item is NOTHING:
                 continue
-            if isinstance(item, tuple):
-                start, stop = item
+            if isinstance(item, Ends):
+                start, stop = item.start, item.stop
             else:
                 start, stop = item, item + 1 if _is_size(item) else item
                 dropped.append(axis)
@@ -66,7 +76,7 @@ def _tensor(b: Builder, frame: Frame, x: Value, items: list[Any], span: Span) ->
                 b.complain(BadIndex, span, f"axis {axis}: an index is counted from 0",
                            way=f"`{x.shape[axis] + start}`")
                 return UNKNOWN
-            if not isinstance(item, tuple) and known(stop, "<=", x.shape[axis]) is False:
+            if not isinstance(item, Ends) and known(stop, "<=", x.shape[axis]) is False:
                 b.explain(BadIndex, span, index_outside, frame, x, axis,
                           f"axis {axis} of {x.type} has no element {item}")
                 return UNKNOWN

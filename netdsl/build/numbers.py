@@ -29,6 +29,13 @@ def is_size(value: Any) -> bool:
     return is_number(value) or isinstance(value, (Expr, Ratio))
 
 
+def parts_of(value: Any) -> int:
+    """How many parts of sizes arithmetic on a value goes through; 0 for known numbers."""
+    if isinstance(value, Ratio):
+        return parts_of(value.numerator) + parts_of(value.denominator)
+    return value.parts if isinstance(value, Expr) else 0
+
+
 def settled(value: Any) -> Any:
     """An exact number in its plainest form: 10/1 is 10. Raises Unworkable beyond the bound."""
     if isinstance(value, Fraction):

@@ -243,12 +243,14 @@ def _projection(
     b: Builder, frame: Frame, sides: tuple[Value, ...], spans: tuple[Span, ...],
     ways: list[tuple[Way, ...]], fits: Fits,
 ) -> str | None:
-    """A layer on the side that is nearer to its source, where the channels or features differ."""
+    """A layer where the channels or features differ: on the side that came in, the shortcut, else
+    on the one that is nearer to its source."""
     if not ways or frame.labels.loop == "unlabelled":
         return None
     pair = ways[0]
     kind = {"channels": "conv", "features": "linear"}.get(pair[0].name or pair[1].name)
-    i = int(len(pair[0].nodes) > len(pair[1].nodes))
+    came_in = [side in frame.body.operands for side in sides]
+    i = came_in.index(True) if sum(came_in) == 1 else int(len(pair[0].nodes) > len(pair[1].nodes))
     other, text = pair[1 - i], _bare(spans[i])
     axis = 1 if kind == "conv" else sides[i].type.rank - 1
     size = sides[1 - i].shape[axis]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from netdsl.build.builder import Builder
@@ -24,6 +25,7 @@ from netdsl.ir.tensor import NUMPY_DTYPES
 from netdsl.language import ast
 from netdsl.source import Span
 
+MOST_SIZES = 50  # names that a new one is compared with
 DTYPES = tuple(name for name in NUMPY_DTYPES if name != "u64")
 
 
@@ -162,8 +164,8 @@ def _axis_mismatch(
 
 def _note_near_name(b: Builder, frame: Frame, dim: ast.Name) -> None:
     """A new name that looks like a known size is most likely mistyped."""
-    sizes = [name for name, value in frame.names.items() if is_size(value)]
-    near = nearest(dim.id, sizes)
+    sizes = (name for name, value in frame.names.items() if is_size(value))
+    near = nearest(dim.id, islice(sizes, MOST_SIZES))
     if near is not None and (len(dim.id) > 2 or near.lower() == dim.id.lower()):
         b.complain(NearName, dim.span, dim.id, near)
 

@@ -67,7 +67,7 @@ def translated(node: ast.Call | ast.Construct, name: str, word: Word) -> str | N
 def _misspelt(name: str, known: list[str]) -> str | None:
     """The attribute that a name is one slip away from."""
     ours = nearest(name, known)
-    return ours if ours and SequenceMatcher(None, name, ours).ratio() > 0.75 else None
+    return ours if ours and SequenceMatcher(None, name, ours).ratio() >= 0.75 else None
 
 
 def _value(node: ast.Expr, given: dict[str, str]) -> str:

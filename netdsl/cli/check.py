@@ -16,6 +16,7 @@ from netdsl.diagnostics.render import render_json
 from netdsl.ir.assumptions import strongest
 from netdsl.ir.graph import Value
 
+MOST_ASSUMPTIONS = 20  # listed below a model
 EXAMPLES = """\b
 Examples:
   netdsl check models/digits.net
@@ -37,8 +38,8 @@ def command(
 
     Every model of the file is built and its training program checked, or only the one that is
     named. Prints a line for each: its name, parameters, inputs and outputs; below it, the relations
-    between free sizes that it assumes and checks when data arrive. What is inside a
-    layer is checked where a model uses it.
+    between free sizes that it assumes and checks when data arrive. Names are
+    checked in every layer, its shapes where a model uses it.
     """
     path, name = split_target(target)
     report = Report()
@@ -96,8 +97,10 @@ def lines(built: list[Built]) -> list[str]:
     for name, count, each in zip(names, counts, built):
         told.append(f"{name:{widths[0]}}  {count:>{widths[1]}} parameters  "
                     f"{shown(each.graph.inputs)} -> {shown(each.graph.outputs)}")
-        told += [f"  assumes {assumption.relation} ({assumption.origin})"
-                 for assumption in strongest(each.graph.assumptions)]
+        assumptions = strongest(each.graph.assumptions)
+        told += [f"  assumes {assumption.line}" for assumption in assumptions[:MOST_ASSUMPTIONS]]
+        if len(assumptions) > MOST_ASSUMPTIONS:
+            told.append(f"  and {len(assumptions) - MOST_ASSUMPTIONS} more, which --json lists")
     return told
 
 
@@ -112,4 +115,4 @@ def shown(values: dict[str, Value]) -> str:
 def without_models(module: Module) -> str:
     layers = sum(isinstance(value, LayerDefinition) for value in module.names.values())
     return (f"{module.source.name}: {layers} layer{'s' * (layers != 1)}, no model; "
-            "what is inside them is checked where a model uses them")
+            "shapes in them are checked where a model uses them")

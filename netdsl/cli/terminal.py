@@ -18,7 +18,7 @@ from netdsl.diagnostics.render import render_text
 
 VERSION = 1  # of every JSON object that the verbs print
 WIDTH = 100  # where there is no terminal
-MOST_TOLD = 100  # problems of one severity
+MOST_TOLD = 50  # problems of one severity
 
 
 def show(text: str = "") -> None:

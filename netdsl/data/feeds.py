@@ -32,6 +32,7 @@ from netdsl.diagnostics.feeds import (
     UnknownField,
     UnknownPhase,
 )
+from netdsl.diagnostics.names import listed
 from netdsl.diagnostics.program import NotYetTrained
 from netdsl.diagnostics.rows import BrokenChain
 from netdsl.diagnostics.suggest import nearest
@@ -211,19 +212,21 @@ def pipes_of(ways: Iterable[Way], report: Report) -> list[Pipe]:
     """Those that this version makes; the others are told."""
     pipes = []
     for way in ways:
-        for what in unmade_parts(way):
+        what = unmade(way)
+        if what is not None:
             report.add(NotYetTrained(way.feed.span, what))
         if isinstance(way, Pipe):
             pipes.append(way)
     return pipes
 
 
-def unmade_parts(way: Way) -> list[str]:
-    """What of a feed this version checks and does not do."""
-    if isinstance(way, Pipe):
-        later = (stage.transform for stage in way.stages if stage.transform.pending)
-        return [f"the transform `{TRANSFORMS.name_of(type(each))}`" for each in later]
-    return [] if way is None else [way.what]
+def unmade(way: Way) -> str | None:
+    """What of a feed this version checks and does not do; None where it does all."""
+    if not isinstance(way, Pipe):
+        return None if way is None else way.what
+    later = [stage.transform for stage in way.stages if stage.transform.pending]
+    names = listed(tuple(dict.fromkeys(TRANSFORMS.name_of(type(each)) for each in later)))
+    return f"the transform{'s' if len(later) > 1 else ''} {names}" if later else None
 
 
 def check_feeds(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from netdsl.diagnostics import Diagnostic, Mark, Problem
 from netdsl.diagnostics.names import listed
 from netdsl.diagnostics.origins import AxisOrigin, told
-from netdsl.diagnostics.suggest import argument_phrased, did_you_mean
+from netdsl.diagnostics.suggest import argument_phrased, did_you_mean, meant
 from netdsl.source import Span
 
 TYPICAL = {"c": "64", "k": "3", "p": "0.5", "axis": "1", "lr": "1e-3",
@@ -35,7 +35,9 @@ class UnknownArgument(Problem):
         has = f"it has {listed(self.known)}" if self.known else "it has none"
         what = f"argument{'s' * bool(self.others)} "
         what += listed((self.name, *(name for name, _ in self.others)))
-        way = self.way or argument_phrased(self.name) or did_you_mean(self.name, self.known)
+        ours = meant(self.name, self.known)
+        way = self.way or ours and f"did you mean `{ours}`?" or argument_phrased(self.name)
+        way = way or did_you_mean(self.name, self.known)
         return self.say(f"`{self.of}` has no {what}", self.span, *(s for _, s in self.others),
                         notes=[has], suggestion=way)
 

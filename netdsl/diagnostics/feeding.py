@@ -171,9 +171,9 @@ class OutOfRange(Problem):
 class SizesDoNotFit(Problem):
     """What is fed has sizes that the network cannot work on.
 
-    Some relations between sizes cannot be proved before they are known: a network that splits
-    its batch into pairs needs an even one, a pool needs a map at least as large as its window.
-    The compiler notes what it assumed; here an assumption does not hold.
+    Relations between sizes that cannot be proved before the sizes are known are listed by
+    `netdsl check` and checked first (N519). Here something else does not work out: a division by
+    a size that is 0, or a graph that was not made from a file.
 
     Feed other sizes, or pad what is fed.
     """

@@ -112,12 +112,14 @@ def argument_phrased(name: str) -> str | None:
 
 
 def meant(word: str, known: Iterable[str]) -> str | None:
-    """The known word that another library calls `word`, or that differs from it in case alone."""
+    """The known word that another library calls `word`, that differs from it in case alone, or
+    that is short for it."""
     known = set(known)
     if word in known:
         return word
     foreign = _MEANT.get(word.lower().replace("_", ""), ())
-    return next((ours for ours in (word.lower(), *foreign) if ours in known), None)
+    short = sorted(name for name in known if len(name) > 2 and word.lower().startswith(name))
+    return next((ours for ours in (word.lower(), *foreign, *short) if ours in known), None)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -33,8 +33,8 @@ from netdsl.ir.dim import (
     symbol,
     terms_of,
 )
-from netdsl.ir.proof import decide
-from netdsl.ir.relations import Assumption, Message, Place, Relation, relation
+from netdsl.ir.proof import by_intervals, decide
+from netdsl.ir.relations import Assumption, Message, Place, Relation, compared, relation
 from netdsl.ir.simplex import Effort, OutOfEffort
 from netdsl.source import Span
 
@@ -101,7 +101,7 @@ class Assumptions:
         own = Assumption(asked, *self.asker, message, of_batch=of_batch)
         if value is None or (value and reasons):
             self._assume(own, {} if of_batch else {self._place: None})
-        return self._judged(value, reasons) is not False
+        return self._judged(value, reasons if value is False else NONE) is not False
 
     def knows(self, asked: Relation | bool) -> bool | None:
         """Whether a relation is proved, refuted or open; nothing is assumed."""
@@ -128,7 +128,10 @@ class Assumptions:
 
     def told(self) -> tuple[str, ...]:
         """What refuted the last need, in words, for one message."""
-        told = tuple(f"{each.relation} is assumed ({each.origin})" for each in self.refuting)
+        told = tuple(
+            f"{each.relation} is {'asserted' if each.is_asserted else 'assumed'} ({each.origin})"
+            for each in self.refuting
+        )
         self.refuting = ()
         return told
 
@@ -162,6 +165,8 @@ class Assumptions:
     def _settled(self, dim: Dim) -> tuple[Dim, Reasons]:
         """A size with what is known put in, and why."""
         known = {n: self._values[n] for n in free_symbols(dim) if n in self._values}
+        if not known:
+            return dim, NONE
         put_in = substitute(dim, {name: value for name, (value, _) in known.items()})
         return put_in, NONE.union(*(reasons for _, reasons in known.values()))
 
@@ -259,9 +264,9 @@ def strongest(assumptions: Sequence[Assumption]) -> tuple[Assumption, ...]:
     for i in kept:
         told.needs(assumptions[i].relation)
     for i in reversed(range(len(assumptions))):  # no later one follows from those before
-        relation = assumptions[i].relation
-        if not assumptions[i].is_asserted and told.knows(relation) is not True:
-            told.needs(relation)
+        each = assumptions[i]
+        if not each.is_asserted and told.knows(each.relation) is not True:
+            told.needs(each.relation)
             kept.append(i)
     return tuple(assumptions[i] for i in sorted(kept))
 
@@ -287,31 +292,31 @@ def agree(a: Dim, b: Dim) -> bool:
         return True
     if isinstance(a, int) and isinstance(b, int):
         return False
-    return _needed(relation(a, "==", b))
+    return _needed(a, "==", b)
 
 
 def within(a: Dim, b: Dim) -> bool:
     """Whether a ≤ b, proved or assumed; False: it never is."""
     if isinstance(a, int) and isinstance(b, int):
         return a <= b
-    return bounds(b - a)[0] >= 0 or _needed(relation(a, "<=", b))
+    return _needed(a, "<=", b)
 
 
 def known(left: Dim, operator: str, right: Dim) -> bool | None:
     """Whether left operator right (==, !=, <=, <, >=, >) is proved by what is known, refuted, or
     open; nothing is assumed."""
-    asked, collector = relation(left, operator, right), _COLLECTOR.get()
-    if isinstance(asked, bool):
-        return asked
-    if collector is not None:
-        return collector.knows(asked)
-    return decide(asked.difference, asked.operator).value
+    difference, operator = compared(left, operator, right)
+    quick, collector = by_intervals(difference, operator), _COLLECTOR.get()
+    if quick is not None:
+        return quick
+    if collector is None:
+        return decide(difference, operator).value
+    return collector.knows(relation(difference, operator, 0))
 
 
-def _needed(asked: Relation | bool) -> bool:
-    collector = _COLLECTOR.get()
-    if collector is not None:
-        return collector.needs(asked)
-    if isinstance(asked, bool):
-        return asked
-    return decide(asked.difference, asked.operator, (), Effort(0)).value is not False
+def _needed(left: Dim, operator: str, right: Dim) -> bool:
+    difference, operator = compared(left, operator, right)
+    quick, collector = by_intervals(difference, operator), _COLLECTOR.get()
+    if quick or collector is None:
+        return quick is not False
+    return collector.needs(relation(difference, operator, 0) if quick is None else False)

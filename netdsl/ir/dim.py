@@ -43,10 +43,11 @@ class Symbol:
     order: tuple[int, str] = _worked_out()
     parts: int = _worked_out()
     depth: int = _worked_out()
+    bounds: tuple[float, float] = _worked_out()
     _hash: int = _worked_out()
 
     def __post_init__(self) -> None:
-        _keep(self, order=(1, self.name), parts=1, depth=0, _hash=hash(self.name))
+        _keep(self, order=(1, self.name), parts=1, depth=0, bounds=(1, inf), _hash=hash(self.name))
 
     def __hash__(self) -> int:
         return self._hash
@@ -64,12 +65,14 @@ class Quotient:
     order: tuple[int, str] = _worked_out()
     parts: int = _worked_out()
     depth: int = _worked_out()
+    bounds: tuple[float, float] = _worked_out()
     _hash: int = _worked_out()
 
     def __post_init__(self) -> None:
         inner = [dim for dim in (self.numerator, self.divisor) if isinstance(dim, Expr)]
         _keep(self, order=(0, str(self)), parts=2 + sum(dim.parts for dim in inner),
               depth=1 + max(dim.depth for dim in inner),
+              bounds=_quotient_bounds(bounds(self.numerator), bounds(self.divisor)),
               _hash=hash((self.numerator, self.divisor)))
 
     def __hash__(self) -> int:
@@ -109,15 +112,19 @@ class Expr:
         return self._hash
 
     def __add__(self, other: Dim) -> Dim:
+        if isinstance(other, int):  # which stands last
+            own = self.terms if self.terms[-1][0] else self.terms[:-1]
+            number = other + constant(self)
+            return ordered((*own, ((), number)) if number else own)
         terms = dict(self.terms)
-        for monomial, factor in terms_of(other):
+        for monomial, factor in other.terms:
             terms[monomial] = terms.get(monomial, 0) + factor
         return polynomial(terms)
 
     __radd__ = __add__
 
     def __neg__(self) -> Dim:
-        return polynomial({monomial: -factor for monomial, factor in self.terms})
+        return self * -1
 
     def __sub__(self, other: Dim) -> Dim:
         return self + -other
@@ -126,11 +133,13 @@ class Expr:
         return -self + other
 
     def __mul__(self, other: Dim) -> Dim:
-        if isinstance(other, Expr) and len(self.terms) * len(other.terms) > MOST_PARTS:
+        if isinstance(other, int):
+            return ordered(tuple((m, factor * other) for m, factor in self.terms)) if other else 0
+        if len(self.terms) * len(other.terms) > MOST_PARTS:
             raise TooComplex
         terms: dict[Monomial, int] = {}
         for left, a in self.terms:
-            for right, b in terms_of(other):
+            for right, b in other.terms:
                 monomial = times(left, right)
                 terms[monomial] = terms.get(monomial, 0) + a * b
         return polynomial(terms)
@@ -231,7 +240,7 @@ def bounds(dim: Dim) -> tuple[float, float]:
         a, b = 1, 1
         for atom, power in monomial:
             for _ in range(power):
-                a, b = _interval_product((a, b), _atom_bounds(atom))
+                a, b = _interval_product((a, b), atom.bounds)
         a, b = _interval_product((a, b), (factor, factor))
         low, high = _end_sum(low, a), _end_sum(high, b)
     return low, high
@@ -279,7 +288,10 @@ def terms_of(dim: Dim) -> tuple[tuple[Monomial, int], ...]:
 
 def constant(dim: Dim) -> int:
     """The term without free dimensions."""
-    return dim if isinstance(dim, int) else sum(f for m, f in dim.terms if m == ())
+    if isinstance(dim, int):
+        return dim
+    monomial, factor = dim.terms[-1]
+    return 0 if monomial else factor
 
 
 def content(dim: Dim) -> int:
@@ -290,19 +302,22 @@ def content(dim: Dim) -> int:
 def polynomial(terms: Mapping[Monomial, int]) -> Dim:
     """The size with these products and factors."""
     kept = [(m, f) for m, f in terms.items() if f]
-    if not kept:
-        return 0
-    if len(kept) == 1 and kept[0][0] == ():
-        return kept[0][1]
     if len(kept) > 1:
         kept.sort(key=_order)
-    return Expr(tuple(kept))
+    return ordered(tuple(kept))
+
+
+def ordered(terms: tuple[tuple[Monomial, int], ...]) -> Dim:
+    """The same, of terms in order without zeros."""
+    if not terms:
+        return 0
+    return terms[0][1] if terms[0][0] == () else Expr(terms)
 
 
 def _order(term: tuple[Monomial, int]) -> tuple:
     """Highest degree first, then by name: the order in which people write polynomials."""
-    return (-sum(power for _, power in term[0]),
-            [(atom.order, power) for atom, power in term[0]])
+    monomial, _ = term
+    return (-sum([power for _, power in monomial]), [(a.order, power) for a, power in monomial])
 
 
 def single(atom: Atom) -> Dim:
@@ -366,10 +381,10 @@ def _divide_by_size(a: Dim, b: Expr) -> Dim:
     return single(Quotient(a, b))
 
 
-def _atom_bounds(atom: Atom) -> tuple[float, float]:
-    if isinstance(atom, Symbol):
-        return 1, inf
-    (low, high), (least, most) = bounds(atom.numerator), bounds(atom.divisor)
+def _quotient_bounds(
+    numerator: tuple[float, float], divisor: tuple[float, float]
+) -> tuple[float, float]:
+    (low, high), (least, most) = numerator, divisor
     if least <= 0:
         return -inf, inf
     lower = low if low == -inf else low // least if low < 0 else 0 if most == inf else low // most

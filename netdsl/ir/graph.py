@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from netdsl.ir.op import Attrs, Op
+from netdsl.ir.assumptions import within
+from netdsl.ir.dim import Dim, bounds
+from netdsl.ir.op import Attrs, Op, ShapeError
 from netdsl.ir.relations import Assumption
 from netdsl.ir.tensor import TensorType
 from netdsl.source import Span
@@ -179,6 +181,15 @@ class Graph:
         return frozenset().union(*(value.type.symbols for value in self.inputs.values()))
 
 
+def _is_size(dim: Dim, inputs: tuple[Value | None, ...]) -> bool:
+    """Whether it is at least 0: by itself, as the size of an input, or by assumption."""
+    if isinstance(dim, int):
+        return dim >= 0
+    if bounds(dim)[0] >= 0 or any(x is not None and dim in x.shape for x in inputs):
+        return True
+    return within(0, dim)
+
+
 class Emitter:
     """Adds nodes: `y = emit(conv, x, weight, bias, stride=(1, 1))`.
 
@@ -206,6 +217,9 @@ class Emitter:
         inputs = tuple(inputs)
         inferred = op.shape(attrs, *(None if v is None else v.type for v in inputs))
         types = inferred if isinstance(inferred, tuple) else (inferred,)
+        for type in types:
+            if not all(_is_size(dim, inputs) for dim in type.shape):
+                raise ShapeError(f"{type} would have a negative size")
         node = Node(op, inputs, attrs, types, self.path, self.span)
         self.nodes.append(node)
         return node.outputs

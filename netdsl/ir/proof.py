@@ -17,12 +17,10 @@ from dataclasses import dataclass
 from math import ceil, inf
 
 from netdsl.ir.dim import (
-    Atom,
     Dim,
     Expr,
     Monomial,
     Quotient,
-    Symbol,
     TooComplex,
     bounds,
     common_factor,
@@ -67,16 +65,15 @@ def decide(
     difference: Dim, operator: str, facts: Sequence[Expr] = (), effort: Effort | None = None
 ) -> Answer:
     """Whether `difference operator 0` for all sizes with every fact ≥ 0; the operator is one of
-    ==, !=, >=. Without `effort` to spend beyond intervals, give Effort(0)."""
+    ==, !=, >=."""
     if operator == "!=":
         answer = decide(difference, "==", facts, effort)
         return Answer(None if answer.value is None else not answer.value, answer.used)
-    if operator == "==" and not isinstance(difference, int):
-        if constant(difference) % content(difference):
-            return Answer(False)
-    low, high = bounds(difference)
-    if (quick := _judged(low, high, operator)) is not None:
+    if (quick := by_intervals(difference, operator)) is not None:
         return Answer(quick)
+    if operator == "==" and constant(difference) % content(difference):
+        return Answer(False)  # it is a multiple of something, and that number beside it
+    low, high = bounds(difference)
     effort = effort or Effort(2 * ONE_QUESTION)
     tight, below = least(difference, facts, effort)
     low = max(low, tight)
@@ -84,6 +81,14 @@ def decide(
         return Answer(True, below)
     tight, above = least(-difference, facts, effort)
     return Answer(_judged(low, min(high, -tight), operator), below | above)
+
+
+def by_intervals(difference: Dim, operator: str) -> bool | None:
+    """The quick answer, from the interval of each product."""
+    if operator == "!=":
+        same = by_intervals(difference, "==")
+        return None if same is None else not same
+    return _judged(*bounds(difference), operator)
 
 
 def _judged(low: float, high: float, operator: str) -> bool | None:
@@ -115,7 +120,6 @@ class _System:
 
     def __init__(self, goal: Dim, facts: Sequence[Expr], effort: Effort):
         self._effort = effort
-        self._lows: dict[Atom, float] = {}
         self.goal = self._shifted(goal)
         self.facts = [self._shifted(fact) for fact in facts]
         seen: set[tuple[Quotient, Dim]] = set()
@@ -133,7 +137,7 @@ class _System:
         found = dict.fromkeys(m for terms in (self.goal, *self.facts) for m in terms if m)
         if len(found) > MOST_PRODUCTS:
             raise TooComplex
-        return {m: any(self._low(atom) == -inf for atom, _ in m) for m in found}
+        return {m: any(atom.bounds[0] == -inf for atom, _ in m) for m in found}
 
     def _of_quotient(self, q: Quotient, others: Dim) -> Iterator[Dim]:
         """n - d·q ≥ 0 and d·q + d - 1 - n ≥ 0 for q = ⌊n / d⌋ with d ≥ 1, times what is at
@@ -142,13 +146,6 @@ class _System:
             rest = q.numerator - q.divisor * single(q)
             yield rest * others
             yield (q.divisor - 1 - rest) * others
-
-    def _low(self, atom: Atom) -> float:
-        if isinstance(atom, Symbol):
-            return 1
-        if atom not in self._lows:
-            self._lows[atom] = bounds(single(atom))[0]
-        return self._lows[atom]
 
     def _shifted(self, dim: Dim) -> Products:
         """With every atom that has a lower bound replaced by atom' + bound, atom' ≥ 0."""
@@ -159,7 +156,7 @@ class _System:
                 raise TooComplex
             part: Products = {(): factor}
             for atom, power in monomial:
-                low = self._low(atom)
+                low = atom.bounds[0]
                 for _ in range(power):
                     part = _times_shifted(part, ((atom, 1),), 0 if low == -inf else int(low))
             for product, by in part.items():

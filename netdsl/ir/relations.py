@@ -16,8 +16,6 @@ from netdsl.ir.dim import (
     Expr,
     Monomial,
     Quotient,
-    Symbol,
-    bounds,
     common_factor,
     constant,
     content,
@@ -30,6 +28,8 @@ from netdsl.ir.dim import (
     without_factor,
 )
 from netdsl.source import Span
+
+MOST_SHOWN = 100  # characters of a relation in a list
 
 Message: TypeAlias = tuple[str | Dim, ...]  # texts, and sizes to be shown as they are known
 Place: TypeAlias = tuple[str, Span | None]  # of nodes: label path and span; None: all below it
@@ -145,6 +145,12 @@ class Assumption:
         return around if last.rpartition("_")[0] == self.what else self.path
 
     @property
+    def line(self) -> str:
+        """For a list: `H >= 7 (conv in stem, file.net:12)`."""
+        text = str(self.relation)
+        return f"{text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + '…'} ({self.origin})"
+
+    @property
     def origin(self) -> str:
         """Who needs it: `conv in stem, file.net:12`."""
         where = [] if self.span is None else [f"{self.span.source.name}:{self.span.line}"]
@@ -168,16 +174,19 @@ class Assumption:
 
 def relation(left: Dim, operator: str, right: Dim) -> Relation | bool:
     """`left operator right` for ==, !=, <=, <, >=, >: in its one form, or settled by it."""
-    if operator in ("<=", "<"):
-        left, right = right, left
-    difference = left - right - (operator in ("<", ">"))
+    difference, operator = compared(left, operator, right)
+    found = _inequality(difference) if operator == ">=" else _equation(difference)
+    if isinstance(found, bool):
+        return found is not (operator == "!=")
+    return Relation(found, operator)
+
+
+def compared(left: Dim, operator: str, right: Dim) -> tuple[Dim, str]:
+    """The same as `difference operator 0` for ==, !=, >=."""
     if operator in ("==", "!="):
-        found = _equation(difference)
-        if isinstance(found, bool):
-            return found is (operator == "==")
-        return Relation(found, operator)
-    found = _inequality(difference)
-    return found if isinstance(found, bool) else Relation(found, ">=")
+        return left - right, operator
+    greater, smaller = (right, left) if operator in ("<=", "<") else (left, right)
+    return greater - smaller - (operator in ("<", ">")), ">="
 
 
 def _equation(difference: Dim) -> Expr | bool:
@@ -257,10 +266,8 @@ def _same_half(difference: Expr) -> Expr:
 
 def _positive_factor(difference: Dim) -> Monomial:
     """The factor that all terms share, as far as it is at least 1."""
-    return tuple(
-        (atom, power) for atom, power in common_factor(difference)
-        if isinstance(atom, Symbol) or bounds(single(atom))[0] >= 1
-    )
+    shared = common_factor(difference)
+    return tuple((atom, power) for atom, power in shared if atom.bounds[0] >= 1)
 
 
 def _remainder(difference: Dim) -> tuple[Remainder, int, int] | None:

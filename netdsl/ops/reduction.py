@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netdsl.ir.assumptions import agree
+from netdsl.ir.assumptions import agree, within
 from netdsl.ir.dim import Dim, size
 from netdsl.ir.graph import Emitter, Value
 from netdsl.ir.op import Absent, Attrs, Op, Origin, RankError, ShapeError, broadcast_origin
@@ -125,7 +125,7 @@ def extreme(name: str, reduce, op_type: str, doc: str) -> Op:
 
 def extreme_shape(a: AxesAttrs, x: TensorType) -> TensorType:
     y = sum_shape(a, x)
-    if any(x.shape[axis] == 0 for axis in checked_axes(a.axes, x)):
+    if not all(within(1, x.shape[axis]) for axis in checked_axes(a.axes, x)):
         raise ShapeError(f"{x} has an axis without elements: none is the largest or smallest", 0)
     return y
 

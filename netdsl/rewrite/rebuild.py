@@ -56,7 +56,7 @@ def prune(graph: Graph) -> Graph:
     stays while a node rests on it and its sizes are those of inputs.
     """
     nodes, live = needed(graph.nodes, graph.results())
-    live |= {graph.variables[name].value for name in graph.copies}
+    live |= {graph.variables[name].value for name in (*graph.copies, *graph.updates)}
     paths = {path for node in nodes for path in prefixes(node.path)}
     inputs = {name: v for name, v in graph.inputs.items() if v in live}
     return replace(

@@ -13,7 +13,7 @@ from netdsl.data.feeds import (
     bind_feeds,
     check_facts,
     check_feeds,
-    unmade_parts,
+    unmade,
 )
 from netdsl.data.noise import RANDOM_DRAWS
 from netdsl.data.source import Source
@@ -72,7 +72,8 @@ def check_executable(
         report.add(NotYetTrained(program.data.span, what))
     ways = bind_feeds(graph, program.feeds, report)
     for name in fed_inputs(graph, program):
-        for what in unmade_parts(ways[name]):
+        what = unmade(ways[name])
+        if what is not None:
             report.add(NotYetTrained(ways[name].feed.span, what))
     return [*problems, *report.problems]
 

@@ -81,7 +81,7 @@ def summary_html(summary: Summary) -> str:
 
 def assumed(summary: Summary) -> list[str]:
     """`Assumes H >= 7 (conv in stem, file.net:12).`"""
-    return [f"Assumes {each.relation} ({each.origin})." for each in summary.assumptions]
+    return [f"Assumes {each.line}." for each in summary.assumptions]
 
 
 def signature(summary: Summary) -> str:

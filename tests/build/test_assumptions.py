@@ -72,14 +72,18 @@ ASSUMED = {  # statements, their inputs, and all that is assumed
     "a slice": ("output y = a[_, 3..S - 2]", "    input a: f32[B, S]\n", ["S >= 5"]),
     "an element": ("output y = a[_, 4]", "    input a: f32[B, S]\n", ["S >= 5"]),
     "the last element": ("output y = a[_, S - 1]", "    input a: f32[B, S]\n", []),
-    "a table": ("parameter pos: f32[512, 8] = zeros()\noutput y = a + reshape(pos[0..S], [1, S, 8])",
-                "    input a: f32[B, S, 8]\n", ["S <= 512"]),
+    "a table": ("parameter pos: f32[512, 8] = zeros()\n"
+                "output y = a + reshape(pos[0..S], [1, S, 8])", "    input a: f32[B, S, 8]\n", ["S <= 512"]),
     "an expansion": ("output y = expand(a, [B, T, 8])", SEQUENCES, ["S == T"]),
     "rows and labels": (
         "output y = a\nloss l = cross_entropy(a, b)",
         "    input a: f32[B, 8]\n    input b: i64[N] in 0..8\n", ["B == N"]),
     "a number": ("output y = matmul(a, zeros([B, 5, 2]))", "    input a: f32[B, 3, S]\n",
                  ["S == 5"]),
+    "a tensor that is none": ("y = zeros([B, S - 3, 8])\noutput z = concat(a, y, axis = 1)",
+                              "    input a: f32[B, S, 8]\n", ["S >= 3"]),
+    "the largest of none": ("output y = max(a[_, 3..S], axis = 1)", "    input a: f32[B, S]\n",
+                            ["S >= 3", "S >= 4"]),
     "an assertion": ('assert S % 4 == 0 else "no"\noutput y = reshape(a, [B, 4, S // 4, 8])',
                      "    input a: f32[B, S, 8]\n", ["S % 4 == 0"]),
     "several assertions": ('assert H <= W and W <= 512 else "no"\noutput y = x', "",
@@ -126,7 +130,8 @@ REFUTED = {
     "another number": ("y = matmul(a, zeros([B, 8, 2]))\noutput z = a[_, 0..9]", "N225"),
     "a window": ('assert S <= 2 else "no"\noutput y = maxpool(a, 3)', "N302"),
     "an assertion": ('z = a[_, 8]\nassert S < 9 else "no"\noutput y = z', "N217"),
-    "a remainder": ('assert S % 4 == 1 else "no"\noutput y = reshape(a, [B, 8, S // 2, 2])', "N302"),
+    "a remainder": (
+        'assert S % 4 == 1 else "no"\noutput y = reshape(a, [B, 8, S // 2, 2])', "N302"),
 }
 
 
@@ -136,7 +141,7 @@ def test_what_is_assumed_refutes(statements, code):
     problem, = problems_of(model(statements, "    input a: f32[B, 8, S]\n").replace(
         "a[_, ", "a[_, _, "))
     assert problem.code == code
-    assert any("is assumed (" in note for note in problem.describe().notes)
+    assert any("is assumed (" in n or "is asserted (" in n for n in problem.describe().notes)
 
 
 CONDITIONS = {"H > 16": True, "H >= 32 and W >= 1": True, "H < 32": False, "H == 8": False,
@@ -192,6 +197,13 @@ def test_an_assertion_stays_where_nodes_rest_on_it():
     text = model('assert B % 2 == 0 else "pairs"\noutput y = reshape(a, [B // 2, 16])\noutput a',
                  "    input a: f32[B, 8]\n")
     assert relations(infer(graph_of(text))) == ["B % 2 == 0"]
+
+
+def test_an_assertion_that_comes_later_changes_no_slice():
+    text = model('output a\nloss l = mean(reshape(a, [B // 2, 16]))\nassert B % 2 == 0 else "pairs"',
+                 "    input a: f32[B, 8]\n")
+    assert relations(infer(graph_of(text))) == []
+    assert relations(train(graph_of(text))) == ["B % 2 == 0", "B % 2 == 0"]
 
 
 def test_a_layers_assertion_stays_with_the_layer():

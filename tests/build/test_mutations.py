@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from building import compiled, picture
+from building import picture
 from netdsl.autodiff import differentiate
-from netdsl.diagnostics import Refused
+from netdsl.build.modules import load_module
+from netdsl.build.training import check_targets
+from netdsl.cli.check import build_all, described, lines
+from netdsl.diagnostics import Problem, Refused, Report
+from netdsl.diagnostics.render import render_json
 from netdsl.ir.op import NotDefined
 from netdsl.ir.verify import verify
 from netdsl.rewrite.deduplicate import deduplicate
 from netdsl.rewrite.phases import infer, train, validate
+from netdsl.source import Source
+from programs import programs
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-TEXTS = [path.read_text("utf-8")
-         for path in (*sorted((ROOT / "models").glob("*.net")), *sorted(HERE.glob("golden/*.net")))]
+TOURS = HERE / "tours"  # what the language has, in files that can be checked
+TEXTS = [path.read_text("utf-8") for folder in (ROOT / "models", TOURS, HERE / "golden")
+         for path in sorted(folder.glob("*.net"))]
 TOKEN = re.compile(
     r"#[^\n]*|\s+|[A-Za-z_]\w*|\d+(?:\.\d+)?(?:e-?\d+)?|\"[^\"]*\"|->|\.\.\.?|//|\*\*|[<>=!]=|."
 )
@@ -29,7 +42,11 @@ STRANGE = (
     "\"a\"", "relu", "linear", "conv{3}", "H / 2", "x[_, 0]", "0..3", "f32", "i64", "zeros()",
     "sqrt(2)", "return x", "[[1]]", "(1, 2)", "when", "not", "x > 0", "image", "label", "self",
     "{", "}", "dropout(0.5)", "batchnorm{}", "if true then 1 else 2", "0.5", "c", "len", "M",
+    "ema(f, decay = 0.9)", "frozen(f)", "state s: f32[2] = zeros()", "update { next s = s }",
+    "every 2", "over rest", "std.Mlp{4, 4}", "randn([B])", "x.weight", "use std", "sample M { x }",
 )
+SECONDS = 2  # of the processor, for one text
+MEGABYTES = 500
 
 
 def tokens(text: str) -> list[str]:
@@ -41,9 +58,9 @@ POOL = sorted({token for text in TEXTS for token in tokens(text) if not token.is
 
 
 @st.composite
-def mutated(draw) -> str:
+def mutated(draw, texts: st.SearchStrategy = st.sampled_from(TEXTS)) -> str:
     """One of the texts with a few tokens exchanged, left out, doubled or swapped."""
-    parts = tokens(draw(st.sampled_from(TEXTS)))
+    parts = tokens(draw(texts))
     words = [i for i, part in enumerate(parts) if not part.isspace() and not part.startswith("#")]
     for _ in range(draw(st.integers(1, 4))):
         i, j = draw(st.sampled_from(words)), draw(st.sampled_from(words))
@@ -61,22 +78,56 @@ def mutated(draw) -> str:
     return "".join(parts)
 
 
-def check(text: str) -> None:
+def texts() -> st.SearchStrategy[str]:
+    """Files with mistakes, programs, programs with mistakes, and words without any sense."""
+    nonsense = st.lists(st.sampled_from(POOL), min_size=1, max_size=40).map(" ".join)
+    return st.one_of(mutated(), mutated(), programs(), mutated(programs()), nonsense, st.text())
+
+
+def checked(text: str) -> list[Problem]:
+    """What `netdsl check` does with a text that lies among the tours; everything it tells."""
+    report = Report()
     try:
-        built, report = compiled(text)
+        module = load_module(Source("test.net", text, TOURS / "test.net"), report)
+        check_targets(module, report)
+        built = build_all(module, None, {}, report)
+        report.stop_on_errors()
     except Refused as refusal:
-        assert refusal.problems and picture(refusal.problems)
         assert any(problem.severity == "error" for problem in refusal.problems)
-        return
-    assert picture(tuple(report.problems)) is not None
+        return list(refusal.problems)
+    json.dumps([described(each) for each in built])
+    assert len(lines(built)) >= len(built)
+    for each in built:
+        examine(each.graph)
+    return report.problems
+
+
+def examine(graph) -> None:
+    """What was built is whole, in every phase and with its gradients."""
+    verify(graph)
     for phase in (infer, validate, train):
-        verify(phase(built.graph))
-    verify(deduplicate(built.graph))
-    trained = train(built.graph)
+        verify(phase(graph))
+    verify(deduplicate(graph))
+    trained = train(graph)
     try:
         verify(differentiate(trained, trained.losses, trained.parameters))
     except NotDefined as absent:
         assert absent.reason
+
+
+def check(text: str) -> bool:
+    """Checks a text in its time, and shows every message; whether it is without errors."""
+    began = time.process_time()
+    problems = checked(text)
+    if problems:
+        assert picture(tuple(problems))
+        json.dumps([render_json(problem.describe()) for problem in problems])
+    assert time.process_time() - began < SECONDS
+    return not any(problem.severity == "error" for problem in problems)
+
+
+def quick(examples: int):
+    return settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def test_what_is_mutated_is_sound():
@@ -84,14 +135,71 @@ def test_what_is_mutated_is_sound():
         check(text)
 
 
+@pytest.mark.parametrize("path", sorted(TOURS.glob("*.net")), ids=lambda path: path.stem)
+def test_a_tour_has_no_mistakes(path):
+    assert not checked(path.read_text("utf-8"))
+
+
 @given(mutated())
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@quick(200)
 def test_mutations(text):
     check(text)
 
 
+def test_programs():
+    """Enough of them are built, or the search would end at their first mistakes."""
+    built = Counter()
+
+    @given(programs())
+    @quick(150)
+    def search(text):
+        built[check(text)] += 1
+
+    search()
+    assert built[True] > 30
+
+
 @pytest.mark.slow
-@given(mutated())
-@settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
-def test_many_mutations(text):
-    check(text)
+def test_very_many_texts_in_one_process():
+    """10,000 of them, with the memory of all together."""
+    resource = pytest.importorskip("resource", reason="limits of POSIX")
+
+    @given(texts())
+    @quick(10_000)
+    def search(text):
+        check(text)
+
+    check(TEXTS[0])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    search()
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < MEGABYTES * (1024 if sys.platform != "darwin" else 2**20)
+
+
+@pytest.mark.slow
+def test_many_texts_through_the_command(tmp_path):
+    """300 of them, each in a process of its own."""
+
+    @given(texts())
+    @quick(300)
+    def search(text):
+        if not is_writable(text):
+            return
+        path = tmp_path / "stranger.net"
+        path.write_text(text, "utf-8")
+        command = [sys.executable, "-m", "netdsl", "check", str(path), "--root", str(TOURS)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, timeout=60, env=environment)
+        errors = done.stderr.decode("utf-8")
+        assert done.returncode in (0, 1) and "Traceback" not in errors and "N999" not in errors
+        assert done.returncode == 0 or re.match(r"(error|warning|note)\[N\d{3}\]: ", errors)
+
+    search()
+
+
+def is_writable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True

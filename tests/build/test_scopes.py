@@ -141,5 +141,5 @@ def test_it_takes_linear_time():
         check_bodies(module, Report())
         return perf_counter() - begin
 
-    few, many = min(seconds(500) for _ in range(3)), min(seconds(4000) for _ in range(2))
+    few, many = min(seconds(200) for _ in range(3)), min(seconds(1600) for _ in range(2))
     assert many < 30 * few + 0.1

@@ -42,7 +42,7 @@ def write(tmp_path: Path):
 def test_every_model_of_the_project_is_fine(path):
     result = netdsl("check", path)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert " parameters  image f32[B, 1, " in result.stdout
+    assert " parameters  image f32[B, " in result.stdout
 
 
 def test_check_prints_a_line_for_each_model(write):
@@ -61,7 +61,7 @@ def test_check_takes_the_model_that_is_named(write):
 def test_check_of_layers_alone(write):
     result = netdsl("check", write(LAYERS))
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "some.net: 2 layers, no model; what is inside them is checked" in result.stdout
+    assert "some.net: 2 layers, no model; shapes in them are checked" in result.stdout
 
 
 def test_check_tells_errors_on_stderr(write):

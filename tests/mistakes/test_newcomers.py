@@ -39,9 +39,8 @@ class Mistake:
 
 MISTAKES = {
     # ------------------------------------------------------------ sizes and types
-    "skip_channels": Mistake("N301", {
-        "return relu(main + x)": "skip = x -> proj: conv{c, 1}\n    return relu(main + skip)",
-    }, ("proj: conv{",)),
+    "skip_channels": Mistake("N301", {"main + x": "main + (x -> proj: conv{c, 1})"},
+                             ("`(x -> proj: conv{c, 1})` in place of `x`",)),
     "skip_without_padding": Mistake("N301", {"y = x -> conv1: conv{16, k = 3}":
                                              "y = x -> conv1: conv{16, k = 3, pad = 1}"},
                                     ("`pad = 1` in `conv{16, k = 3}`",), marked="x"),

@@ -84,7 +84,7 @@ def test_every_rewrite_leaves_a_sound_graph(case: Case, rewrite):
     verify(rewrite(case.graph))
 
 
-@over_cases
+@pytest.mark.parametrize("case", [c for c in CASES if c.built.program is not None], ids=str)
 def test_the_training_graph_is_sound(case: Case):
     verify(training_graph(case.graph, case.built.program))
 
@@ -129,6 +129,19 @@ def test_phases_agree_where_they_should(case: Case):
     losses = [list(map(float, run.losses.values())) for run in runs]
     assert losses[0] == losses[1]
     assert (losses[0] == losses[2]) == (sliced.key is None)
+
+
+PUBLISHED = {  # parameters and multiply-accumulates, as torchvision publishes them
+    "ResNet18": (11_689_512, 1_814_073_344), "ResNet34": (21_797_672, 3_663_761_408),
+    "ResNet50": (25_557_032, 4_089_184_256), "ResNet101": (44_549_160, 7_801_405_440),
+    "ResNet152": (60_192_808, 11_513_626_624),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_residual_networks_have_the_published_size(name):
+    totals = netdsl.load(FILES[0].with_name("resnet.net"), name).summary().inference
+    assert (totals.parameters, totals.macs) == PUBLISHED[name]
 
 
 def test_attributes_scale_a_model():

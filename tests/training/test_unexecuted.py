@@ -46,6 +46,8 @@ UNEXECUTED = {
                         ["a schedule for `betas`"]),
     "a transform": (f"feed image = image -> color_jitter(0.4) -> random_flip() {MINIMIZE}",
                     ["the transform `color_jitter`"]),
+    "transforms": (f"feed image = image -> resize(9) -> blur() -> center_crop(8) {MINIMIZE}",
+                   ["the transforms `resize`, `blur`, `center_crop`"]),
 }
 
 
