@@ -9,7 +9,7 @@ from netdsl.build.builder import Builder
 from netdsl.build.frame import Frame
 from netdsl.build.labels import Labels
 from netdsl.build.values import UNKNOWN, Instance, LayerDefinition, described, show, usable
-from netdsl.build.ways import braced, of_argument, to_be_layer
+from netdsl.build.ways import braced, of_argument, of_one_too_many, to_be_layer
 from netdsl.diagnostics.evaluation import (
     BadValue,
     MissingArgument,
@@ -53,18 +53,23 @@ class Label:
 
 def bind(
     b: Builder, of: str, names: tuple[str, ...], given: list[Given], taken: tuple[str, ...] = (),
-    any_name: bool = False,
+    any_name: bool = False, in_row: int | None = None,
 ) -> dict[str, Given] | None:
     """Arguments by name; None after reporting one that has no place. `taken` are names that come
-    before these and have their argument; `any_name`: others than `names` may be given too."""
+    before these and have their argument; `any_name`: others than `names` may be given too;
+    `in_row`: only so many of them go by position."""
     bound: dict[str, Given] = {}
-    places = iter(names)
+    places = iter(names[:in_row])
     sound = True
     for argument in given:
         name = argument.name if argument.name is not None else next(places, None)
         place = argument.place or argument.span
         if name is None or name in bound or name in taken:
             way = None if name is None else f"`{name}` is given already"
+            if name is None and in_row is not None and in_row < len(names):
+                way = of_one_too_many(of, names, in_row, given)
+                b.complain(TooManyArguments, place, of, names, way, in_row)
+                return None
             b.complain(TooManyArguments, place, of, (*taken, *names), way)
             sound = False
         elif name not in names and not any_name:
@@ -137,7 +142,8 @@ def construct(
         return definition
     if isinstance(definition, Word) and not definition.owns:
         if given:
-            b.complain(ParenthesesMissing, span, definition.name, written(given))
+            takes = written(given) if len(given) <= len(definition.attributes) else "…"
+            b.complain(ParenthesesMissing, span, definition.name, takes)
             return UNKNOWN
         return definition
     if not isinstance(definition, (Word, LayerDefinition)):
@@ -177,10 +183,12 @@ def _attributes(
     """The arguments by name and what they make of the attributes: None after reporting."""
     if isinstance(definition, Word):
         names = tuple(attribute.name for attribute in definition.attributes)
+        in_row = definition.in_row
     else:
         declared = definition.declaration.attributes
         names = tuple(attribute.name.id for attribute in declared)
-    bound = bind(b, definition.name, names, given)
+        in_row = None
+    bound = bind(b, definition.name, names, given, in_row=in_row)
     if bound is None:
         return {}, None
     if isinstance(definition, Word):

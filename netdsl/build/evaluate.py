@@ -191,6 +191,7 @@ def operate(
                 return UNKNOWN
             return answer
         b.count_step(span, (numbers.parts_of(left) + numbers.parts_of(right)) // PARTS)
+        b.asks(f"`{operator}`", frame.labels.path, span, for_all=True)
         result = numbers.arithmetic(operator, left, right)
         b.count_step(span, numbers.parts_of(result) // PARTS)
         return result

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from netdsl.build.values import Ratio, described
-from netdsl.ir.assumptions import known
+from netdsl.ir.assumptions import differ, known
 from netdsl.ir.dim import Dim, Expr, bounds, ceil_div, floor_div
 from netdsl.layers.arguments import is_number
 
@@ -106,6 +106,8 @@ def _of_sizes(operator: str, a: Any, b: Any) -> Any:
     if isinstance(a, float) or isinstance(b, float):
         raise Unworkable("a free dimension takes exact numbers")
     (a, a_of), (b, b_of) = _quotient(a), _quotient(b)
+    if operator in ("/", "//", "%") and not differ(b, 0):
+        raise ZeroDivisionError
     match operator:
         case "+":
             return ratio(a * b_of + b * a_of, a_of * b_of)

@@ -14,6 +14,7 @@ from netdsl.build.builder import MOST_PROBLEMS
 from netdsl.build.evaluate import BUILT_IN
 from netdsl.build.frame import NOTHING
 from netdsl.build.translation import translated
+from netdsl.build.types import sizes_named
 from netdsl.build.unknown import (
     CONSTRUCTIBLE,
     Body,
@@ -197,12 +198,12 @@ class _Body:
                 self._read_all(following.value for following in node.body)
 
     def _sizes(self, type: ast.TypeOf, declares: bool) -> None:
-        """The sizes of a type; with `declares`, a name alone may be a new one."""
+        """The sizes of a type; with `declares`, names may be new ones."""
         for dim in type.dims:
-            if declares and isinstance(dim, ast.Name) and self._find(dim.id) is NOTHING:
-                self._new_size(dim)
-            else:
-                self._read(dim)
+            for name in sizes_named(dim) if declares else ():
+                if self._find(name.id) is NOTHING:
+                    self._new_size(name)
+            self._read(dim)
 
     # -------------------------------------------------------------- expressions
 

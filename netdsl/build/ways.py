@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, get_args
+from typing import Any
 
 from netdsl.build.translation import translated, word_meant
 from netdsl.build.unknown import clues_at
@@ -15,12 +15,10 @@ from netdsl.diagnostics import Mark
 from netdsl.ir.graph import Value
 from netdsl.language import ast
 from netdsl.layers import WORDS
-from netdsl.layers.arguments import Flag, is_number
 from netdsl.layers.words import REQUIRED, Word, WordAttribute
 from netdsl.source import Span
 
 MOST_SHOWN = 70  # characters of one way out
-FLAG = get_args(Flag)[1]
 
 SIGNATURE = "a layer's signature names sizes: `layer Head{}(x: [B, c, H, W])`"
 METHODS = {  # of tensors elsewhere, for which no function of the same name stands
@@ -94,10 +92,15 @@ def of_argument(
         return f"`pad = {window} // 2` keeps the size where the stride is 1"
     if isinstance(value, (Fraction, Ratio)) and "whole" in attribute.kind.expected:
         return of_fraction(given.span.text)
-    if attribute.kind is FLAG and given.name is None and is_number(value):
-        others = [each.span.text for each in bound.values()][1:]
-        return (f"`{word.name}{{{', '.join(others)}}}`: how many come in is read from the tensor")
     return None
+
+
+def of_one_too_many(of: str, names: tuple[str, ...], in_row: int, given: Sequence[Any]) -> str:
+    """What to write where a layer gets more in a row than goes by position."""
+    row = [each.span.text for each in given if each.name is None]
+    if len(row) == in_row + 1 and names[:1] in (("c",), ("eps",)):
+        return f"`{of}{{{', '.join(row[1:])}}}`: how many come in is read from the tensor"
+    return f"by name, such as `{names[in_row]} = {row[in_row]}`"
 
 
 def of_mean(span: Span, is_float: bool) -> str:

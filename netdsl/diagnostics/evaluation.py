@@ -79,8 +79,10 @@ class TooManyArguments(Problem):
 
         x -> relu(0.1)                          # relu takes a tensor and nothing else
         cosine(0.1, 0.0, 90)                    # cosine takes `peak` and `floor`
+        x -> conv{1, 16, 3}                     # channels and window: `conv{16, 3}`
 
-    Some arguments are given by name alone, such as `take` of every data source.
+    Some arguments are given by name alone: `take` of every data source, and of the language's
+    layers all but those that must be given and the window `k`.
     """
 
     code = "N204"
@@ -88,11 +90,18 @@ class TooManyArguments(Problem):
     of: str
     takes: tuple[str, ...]
     way: str | None = None
+    in_row: int | None = None  # how many go by position, where others go by name alone
 
     def describe(self) -> Diagnostic:
-        takes = [f"it takes {listed(self.takes)}"] if self.takes else []
-        return self.say(f"`{self.of}` is given more than it takes", self.span, notes=takes,
-                        suggestion=self.way)
+        row, rest = self.takes[:self.in_row], self.takes[len(self.takes[:self.in_row]):]
+        if rest:
+            takes = [f"without their names it takes {listed(row) if row else 'none'}, by name "
+                     f"{listed(rest)}"]
+            message = f"`{self.of}` does not take so many arguments without their names"
+        else:
+            takes = [f"it takes {listed(self.takes)}"] if self.takes else []
+            message = f"`{self.of}` is given more than it takes"
+        return self.say(message, self.span, notes=takes, suggestion=self.way)
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ class LoneExpression(Problem):
 
 @dataclass(frozen=True)
 class BarePipeline(Problem):
-    """A pipeline stands bare between `then` and `else`.
+    """A pipeline stands bare in another expression, between `then` and `else` or before `+`.
 
     `->` binds loosest of all, so a pipeline inside of another expression stands in parentheses:
 

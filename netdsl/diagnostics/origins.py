@@ -38,7 +38,7 @@ class Cause:
                      for step, place in self.steps[:MOST_STEPS]]
             more = ["…"] if len(self.steps) > MOST_STEPS else []
             return f"{text}: {', '.join([*shown, *more])}"
-        values = [f"{name} = {value}" for name, value in self.values]
+        values = [f"{name} = {value}" for name, value in self.values if name != value]
         return _beside(text, [*values, _line(self.place, source)])
 
 

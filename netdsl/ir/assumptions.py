@@ -302,6 +302,13 @@ def within(a: Dim, b: Dim) -> bool:
     return _needed(a, "<=", b)
 
 
+def differ(a: Dim, b: Dim) -> bool:
+    """Whether two sizes are unequal, proved or assumed; False: they never are."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a != b
+    return _needed(a, "!=", b)
+
+
 def known(left: Dim, operator: str, right: Dim) -> bool | None:
     """Whether left operator right (==, !=, <=, <, >=, >) is proved by what is known, refuted, or
     open; nothing is assumed."""

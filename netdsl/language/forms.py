@@ -200,6 +200,33 @@ def bare_pipeline(place: Place) -> Mistake | None:
     return Mistake(BarePipeline(place.span(first + 1 - place.at, stop - 1 - place.at), way), edits)
 
 
+def operator_behind_stage(place: Place) -> Mistake | None:
+    """`y = x -> relu + 1`: the pipeline is the loosest of all."""
+    if place.type() not in _OPERATORS:
+        return None
+    inside = place.open[-1] + 1 if place.open and place.open[-1] >= place.begin else place.begin
+    first, depth, arrow = place.at, 0, False
+    while first > inside:
+        type = place.tokens[first - 1].type
+        depth += (type in CLOSING) - (type in CLOSED_BY)
+        arrow = arrow or (type == "ARROW" and not depth)
+        if not depth and type in ("EQUAL", "COMMA", "RETURN"):
+            break
+        first -= 1
+    if not arrow:
+        return None
+    text = place.text(first, place.at - 1)
+    edits = (Edit(first, first, (("LPAR", "("),)), Edit(place.at, place.at, (("RPAR", ")"),)))
+    way = f"({text}) {place.token().value} …"
+    return Mistake(BarePipeline(place.span(first - place.at, 0), way), edits)
+
+
+_OPERATORS = frozenset({
+    "PLUS", "MINUS", "STAR", "SLASH", "FLOOR", "PERCENT", "POWER", "SAME", "DIFFERENT", "LESSTHAN",
+    "MORETHAN", "AT_MOST", "AT_LEAST", "AND", "OR",
+})
+
+
 def missing_comma(place: Place) -> Mistake | None:
     """`conv{16 k = 3}`, `[1 2]`."""
     inside = bool(place.open) and place.open[-1] >= place.begin
@@ -225,5 +252,6 @@ FORM_RULES: tuple[Rule, ...] = (
     foreign_slice,
     lone_expression,
     bare_pipeline,
+    operator_behind_stage,
     missing_comma,
 )

@@ -88,6 +88,13 @@ class Word:
     doc: str
     more: Kind | None = None
 
+    @property
+    def in_row(self) -> int:
+        """How many attributes go by position: of a layer those that must be given, and the window
+        `k` behind them; `conv{1, 16, 3}` is a slip of those who know another library."""
+        names = [a.name for a in self.attributes if a.default is REQUIRED or a.name == "k"]
+        return len(names) if self.owns else len(self.attributes)
+
     def __repr__(self) -> str:
         return f"<{'layer' if self.owns else 'function'} {self.name}>"
 

@@ -56,7 +56,8 @@ def prune(graph: Graph) -> Graph:
     stays while a node rests on it and its sizes are those of inputs.
     """
     nodes, live = needed(graph.nodes, graph.results())
-    live |= {graph.variables[name].value for name in (*graph.copies, *graph.updates)}
+    sources = (copy.source for copy in graph.copies.values())
+    live |= {graph.variables[n].value for n in (*graph.updates, *graph.copies, *sources)}
     paths = {path for node in nodes for path in prefixes(node.path)}
     inputs = {name: v for name, v in graph.inputs.items() if v in live}
     return replace(

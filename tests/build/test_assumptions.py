@@ -16,9 +16,9 @@ from netdsl.build.builder import MOST_ASSUMPTIONS
 from netdsl.cli import group
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.shapes import HoleFound
+from netdsl.ir.assumptions import strongest
 from netdsl.ir.graph import Graph
 from netdsl.ir.op import ShapeError
-from netdsl.ir.assumptions import strongest
 from netdsl.ir.verify import verify
 from netdsl.layers.initializers import initialize
 from netdsl.model import Model
@@ -72,8 +72,9 @@ ASSUMED = {  # statements, their inputs, and all that is assumed
     "a slice": ("output y = a[_, 3..S - 2]", "    input a: f32[B, S]\n", ["S >= 5"]),
     "an element": ("output y = a[_, 4]", "    input a: f32[B, S]\n", ["S >= 5"]),
     "the last element": ("output y = a[_, S - 1]", "    input a: f32[B, S]\n", []),
-    "a table": ("parameter pos: f32[512, 8] = zeros()\n"
-                "output y = a + reshape(pos[0..S], [1, S, 8])", "    input a: f32[B, S, 8]\n", ["S <= 512"]),
+    "a table": (
+        "parameter pos: f32[512, 8] = zeros()\noutput y = a + reshape(pos[0..S], [1, S, 8])",
+        "    input a: f32[B, S, 8]\n", ["S <= 512"]),
     "an expansion": ("output y = expand(a, [B, T, 8])", SEQUENCES, ["S == T"]),
     "rows and labels": (
         "output y = a\nloss l = cross_entropy(a, b)",
@@ -82,6 +83,8 @@ ASSUMED = {  # statements, their inputs, and all that is assumed
                  ["S == 5"]),
     "a tensor that is none": ("y = zeros([B, S - 3, 8])\noutput z = concat(a, y, axis = 1)",
                               "    input a: f32[B, S, 8]\n", ["S >= 3"]),
+    "a division": ("output y = a * (12 // (S - 3)) + S % (B + 1)", "    input a: f32[B, S]\n",
+                   ["S != 3"]),
     "the largest of none": ("output y = max(a[_, 3..S], axis = 1)", "    input a: f32[B, S]\n",
                             ["S >= 3", "S >= 4"]),
     "an assertion": ('assert S % 4 == 0 else "no"\noutput y = reshape(a, [B, 4, S // 4, 8])',
@@ -200,8 +203,8 @@ def test_an_assertion_stays_where_nodes_rest_on_it():
 
 
 def test_an_assertion_that_comes_later_changes_no_slice():
-    text = model('output a\nloss l = mean(reshape(a, [B // 2, 16]))\nassert B % 2 == 0 else "pairs"',
-                 "    input a: f32[B, 8]\n")
+    text = model('output a\nloss l = mean(reshape(a, [B // 2, 16]))\n'
+                 'assert B % 2 == 0 else "pairs"', "    input a: f32[B, 8]\n")
     assert relations(infer(graph_of(text))) == []
     assert relations(train(graph_of(text))) == ["B % 2 == 0", "B % 2 == 0"]
 

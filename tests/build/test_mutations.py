@@ -160,20 +160,19 @@ def test_programs():
 
 
 @pytest.mark.slow
-def test_very_many_texts_in_one_process():
-    """10,000 of them, with the memory of all together."""
+@given(texts())
+@quick(10_000)
+def test_very_many_texts_in_one_process(text):
+    before = most_memory()
+    check(text)
+    assert most_memory() - before < MEGABYTES
+
+
+def most_memory() -> float:
+    """The most that this process has held at one time, in megabytes."""
     resource = pytest.importorskip("resource", reason="limits of POSIX")
-
-    @given(texts())
-    @quick(10_000)
-    def search(text):
-        check(text)
-
-    check(TEXTS[0])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    search()
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert after - before < MEGABYTES * (1024 if sys.platform != "darwin" else 2**20)
+    scale = 2**20 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
 
 
 @pytest.mark.slow

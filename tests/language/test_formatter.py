@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from hypothesis import strategies as st
 from netdsl.language import ast
 from netdsl.language.bounds import MOST_BRACKETS, MOST_LEVELS
 from netdsl.language.formatter import WIDTH, format_file, format_text
+from netdsl.language.grammar import grammar
 from netdsl.language.parser import parse
 from netdsl.language.scanner import scan
 from netdsl.language.text import read_source
@@ -151,6 +156,72 @@ def prints_and_parses_back(file: ast.File) -> None:
 @given(trees.files)
 def test_trees_print_and_parse_back(file):
     prints_and_parses_back(file)
+
+
+ALSO_WRITTEN = """
+net 1
+layer L(x) { return x }
+layer M(x) -> [B] { return x }
+layer N{a,}(x, y,) -> ([B], [B],) { return f(x,), (x), [x,], (x, y,), g{a,}, x[_,] }
+"""  # as the printer does not write it
+
+
+def test_trees_have_every_form():
+    """Every kind of node, every part that may be left out there and left out, and every
+    alternative of the grammar."""
+    seen: set[tuple] = set()
+    rules: Counter = Counter()
+
+    @quick(400)
+    @given(trees.files)
+    def search(file):
+        seen.update(forms(file))
+        rules.update(reductions(format_file(file)))
+
+    search()
+    rules.update(reductions(ALSO_WRITTEN))
+    kinds = [kind for kind in vars(ast).values() if isinstance(kind, type)
+             and issubclass(kind, ast.Syntax) and kind not in (ast.Syntax, ast.Comment)]
+    assert len(kinds) > 40
+    optional = {(kind, field.name) for kind in kinds for field in fields(kind)
+                if "None" in str(field.type)}
+    assert {*kinds} - seen == set()
+    assert {(*part, is_there) for part in optional for is_there in (True, False)} - seen == set()
+    assert [rule for rule in grammar()[0].rules if rule not in rules] == []
+
+
+def forms(node: object) -> Iterator[object]:
+    """The kinds of the nodes of a tree, and which optional parts are there."""
+    if isinstance(node, tuple):
+        for item in node:
+            yield from forms(item)
+    elif isinstance(node, ast.Syntax):
+        yield type(node)
+        for field in fields(node):
+            part = getattr(node, field.name)
+            yield type(node), field.name, part is not None
+            if field.name != "span":
+                yield from forms(part)
+
+
+def reductions(text: str) -> Counter:
+    """How often each alternative of the grammar is taken in a text."""
+    taken: Counter = Counter()
+    parser = grammar()[0].parse_interactive()
+    state = parser.parser_state
+    state.parse_conf = copy(state.parse_conf)
+
+    class Counting(dict):
+        def __getitem__(self, rule):
+            taken[rule] += 1
+            return super().__getitem__(rule)
+
+    state.parse_conf.callbacks = Counting(state.parse_conf.callbacks)
+    tokens, _ = scan(Source("test.net", text))
+    for token in tokens:
+        parser.feed_token(token)
+    parser.feed_eof(tokens[-1] if tokens else None)
+    return taken
 
 
 @pytest.mark.slow

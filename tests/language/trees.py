@@ -49,7 +49,7 @@ def compound(inner: st.SearchStrategy) -> st.SearchStrategy:
     stage = node(ast.Stage, maybe(labels), inner, maybe(inner))
     return st.one_of(
         *chains,
-        node(ast.ListOf, several(inner)),
+        node(ast.ListOf, several(inner | node(ast.Hole))),
         node(ast.TupleOf, several(inner, 1)),
         node(ast.Prefix, st.sampled_from(["-", "not"]), inner),
         node(ast.Compare, comparisons, inner, inner),
@@ -86,9 +86,12 @@ simple = begins | st.one_of(
 def blocks(inner: st.SearchStrategy) -> st.SearchStrategy:
     label = maybe(statement_labels)
     body = several(inner, most=2)
+    otherwise = maybe(body)
+    for _ in range(2):  # else if … else if …
+        otherwise |= several(node(ast.If, st.none(), expressions, body, otherwise), 1, 1)
     return st.one_of(
         node(ast.For, label, several(names, 1, 2), expressions, body),
-        node(ast.If, label, expressions, body, maybe(body)),
+        node(ast.If, label, expressions, body, otherwise),
     )
 
 

@@ -73,7 +73,12 @@ MISTAKES = {
         "conv{in_channels = 1, out_channels = 16, kernel_size = 3, padding = 1}":
             "conv{16, k = 3, pad = 1}",
     }),
-    "inputs_and_outputs": Mistake("N205", {"linear{3136, classes}": "linear{classes}"}),
+    "inputs_and_outputs": Mistake("N204", {"linear{3136, classes}": "linear{classes}"}),
+    "channels_in_row": Mistake("N204", {"conv{1, 16, 3}": "conv{16, 3}"}),
+    "operator_behind_stage": Mistake("N134", {
+        "image -> conv1: conv{16, k = 3} -> relu + 1":
+            "(image -> conv1: conv{16, k = 3} -> relu) + 1",
+    }, ("`(image -> conv1: conv{16, k = 3} -> relu) + …`",)),
     "tensor_in_braces": Mistake("N242", {"conv{image, 16, k = 3}": "conv{16, k = 3}(image)"}),
     "attribute_in_parentheses": Mistake("N204", {
         "conv{16}(image, k = 3)": "conv{16, k = 3}(image)",

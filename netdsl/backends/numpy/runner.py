@@ -97,6 +97,8 @@ class Runner:
                 graph = specialize(self.graph, sizes) if sizes else self.graph
             except ShapeError as error:
                 raise Refused(SizesDoNotFit(wanted, error.message)) from None
+            except ZeroDivisionError:
+                raise Refused(SizesDoNotFit(wanted, "a size is divided by 0")) from None
             _remember(self._programs, wanted, compile_program(graph, self.lanes))
         return self._programs[wanted]
 
