@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -19,7 +21,7 @@ import numpy as np
 from netdsl.analysis.summary import Summary, summarize
 from netdsl.compiler import Built, build, choose, open_file, split_target
 from netdsl.diagnostics import Refused, Report
-from netdsl.diagnostics.commands import NoSuchValue
+from netdsl.diagnostics.commands import NoSuchValue, NotOnTheWay, OutOfMemory
 from netdsl.diagnostics.training import FreeState
 from netdsl.ir.graph import Graph
 from netdsl.ir.tensor import TensorType
@@ -73,6 +75,14 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value  # a name or an expression: block = "Bottleneck"
     raise TypeError(f"an attribute cannot be {value!r}")
+
+
+def physical_memory() -> int:
+    """How many bytes this machine has, or could address where it does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system answers
+        return sys.maxsize
 
 
 def checked_seed(seed: Any) -> int:
@@ -136,10 +146,14 @@ class Model:
     def initialize(self, seed: int = 0) -> Arrays:
         """Fresh weights: an array for every parameter and buffer, the same for the same seed.
         Raises ValueError for a seed that is no integer from 0 to 2⁶³ - 1, Refused where a state's
-        size depends on the batch."""
+        size depends on the batch, or where there is not enough memory."""
         free = [v for v in self.graph.variables.values() if v.type.symbols]
         if free:
             raise Refused(*(FreeState(v.span, v.name, str(v.type)) for v in free))
+        needed = sum(v.type.size * v.type.numpy_dtype.itemsize
+                     for v in self.graph.variables.values())
+        if needed > physical_memory():
+            raise Refused(OutOfMemory(f"what `{self.name}` learns", needed))
         return initialize(self.graph, checked_seed(seed))
 
     def run(
@@ -308,7 +322,12 @@ class Model:
             if name not in known:
                 report.add(NoSuchValue(name, self.name, tuple(known)))
         report.stop_on_errors()
-        return between(self.graph, outputs, begin)
+        slice = between(self.graph, outputs, begin)
+        for name in begin:
+            if name not in slice.inputs:
+                report.add(NotOnTheWay(name, tuple(outputs)))
+        report.stop_on_errors()
+        return slice
 
 
 __all__ = ["Model", "Refused", "load"]

@@ -18,8 +18,9 @@ from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.evaluation import MissingArgument, TooManyArguments, UnknownArgument
+from netdsl.diagnostics.names import UnknownName
 from netdsl.diagnostics.rows import ArgumentsDisagree, BareWord, UnknownRow, WrongArgument
-from netdsl.ir.program import Flow, Pattern, Recipe, Reference, Setting
+from netdsl.ir.program import UNKNOWN, Flow, Pattern, Recipe, Reference, Setting
 from netdsl.layers.arguments import BadArgument, Kind
 from netdsl.source import Span
 
@@ -44,6 +45,8 @@ class Table:
 
     def _row(self, recipe: Recipe, report: Report) -> Any | None:
         row = self.rows.get(recipe.name)
+        if row is None and not recipe.name:
+            return None
         if row is None:
             span = recipe.span and recipe.span.beginning(len(recipe.name))
             report.add(UnknownRow(span, self.sort, recipe.name, tuple(self.rows)))
@@ -102,16 +105,17 @@ def _made(
     names = {argument(field): field.name for field in fields(row)}
     arguments = {}
     for name, (setting, span) in given.items():
-        kind = kinds[names[name]]
+        kind = kind_of(kinds[names[name]])
         try:
-            arguments[names[name]] = _converted(setting, kind)
+            arguments[names[name]] = _converted(setting, kinds[names[name]])
         except BadArgument:
-            expected = kind_of(kind).expected
-            report.add(WrongArgument(span, recipe.name, name, show(setting), expected))
+            if not failed(setting):
+                report.add(misnamed(setting, kind) or WrongArgument(
+                    span, recipe.name, name, show(setting), kind.expected))
         except Refused as refused:
             for problem in refused.problems:
                 report.add(problem)
-    if report.problems:
+    if len(arguments) < len(given):
         return None
     try:
         return row(**arguments)
@@ -133,6 +137,20 @@ def _converted(setting: Setting, annotation: Any) -> Any:
     if setting is None and type(None) in get_args(annotation):
         return None
     return kind_of(annotation).convert(setting)
+
+
+def failed(setting: Setting) -> bool:
+    """Whether something in a setting failed before, so that no more is to be said of it."""
+    return setting is UNKNOWN or isinstance(setting, tuple) and any(map(failed, setting))
+
+
+def misnamed(setting: Setting, kind: Kind) -> UnknownName | None:
+    """What to say of a name that nothing defines, where no name belongs."""
+    parts = setting if isinstance(setting, tuple) else (setting,)
+    for part in parts:
+        if isinstance(part, Reference) and len(part.path) == 1 and kind not in _OF_WORDS:
+            return UnknownName(part.span, str(part), tuple(part.known))
+    return None
 
 
 def show(setting: Setting) -> str:
@@ -249,7 +267,8 @@ def row_of(table: Callable[[], Table]) -> Callable[[Setting], Any]:
             raise BadArgument
         report = Report()
         row = table().bind(setting, report)
-        report.stop_on_errors()
+        if row is None:
+            raise Refused(*report.problems)
         return row
 
     return convert
@@ -303,3 +322,4 @@ Paths = Annotated[
     tuple[Pattern, ...], Kind("a label path such as `stage.0`, or a list of such",
                               list_of(pattern, lone=True)),
 ]
+_OF_WORDS = frozenset({kind_of(Text), kind_of(Names)})  # where a name lacks its quotes

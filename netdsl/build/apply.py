@@ -23,7 +23,7 @@ from netdsl.build.labels import Labels, join
 from netdsl.build.refusals import operand_refused
 from netdsl.build.signature import match_operand, match_results
 from netdsl.build.values import UNKNOWN, Instance, LayerDefinition, Ratio, described, show
-from netdsl.build.ways import braced, hidden_word, moved_to_braces
+from netdsl.build.ways import braced, hidden_word, moved_to_braces, of_row
 from netdsl.diagnostics import Mark
 from netdsl.diagnostics.evaluation import (
     BadOperation,
@@ -70,7 +70,10 @@ def apply(
     if isinstance(callee, (Word, LayerDefinition)):
         operands = [g for g in given if g.value is UNKNOWN or isinstance(g.value, Value)]
         attributes = written([g for g in given if g not in operands])
-        made = f"{callee.name}{{{attributes}}}" if attributes else braced(callee)
+        called = span.text.partition("(")[0].strip()
+        if not called.replace(".", "").isidentifier():
+            called = callee.name
+        made = f"{called}{{{attributes}}}" if attributes else braced(callee, called)
         piped = any(g.span.end <= span.start for g in operands)
         example = made if piped else f"{made}({written(operands) or 'x'})"
         b.complain(BracesMissing, span, callee.name, example)
@@ -94,7 +97,8 @@ def _apply_function(
     operands, rest = split
     names = tuple(attribute.name for attribute in word.attributes)
     taken = () if word.more else tuple(operand.name for operand in word.operands)
-    bound = bind(b, word.name, names, rest, taken, word.more is not None)
+    bound = bind(b, word.name, names, rest, taken, word.more is not None,
+                 way=of_row(word, operands, rest, span))
     attributes = None if bound is None else word_attributes(b, word, bound, span)
     if attributes is None:
         return UNKNOWN
@@ -255,6 +259,7 @@ def _apply_instance(
         return UNKNOWN
     creates = instance.creates and instance.uses == 0
     instance.uses += 1
+    instance.applied = (*instance.applied[:1], span)
     if isinstance(instance.definition, Word):
         result = _apply_word_layer(b, frame, instance, given, span, creates)
     else:

@@ -3,33 +3,40 @@ the relations it is made of are assumed, and checked when data arrive."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from string import Formatter
 from typing import Any
 
 from netdsl.build import numbers
 from netdsl.build.builder import Builder
-from netdsl.build.evaluate import condition, evaluate, operate
+from netdsl.build.evaluate import BUILT_IN, evaluate, operate
 from netdsl.build.frame import NOTHING, Frame
-from netdsl.build.values import UNKNOWN, Unknown, show
-from netdsl.diagnostics.evaluation import AssertionFailed
+from netdsl.build.values import UNKNOWN, Unknown, described, show, usable
+from netdsl.diagnostics.evaluation import AssertionFailed, NotCompileTime, WrongKind
+from netdsl.diagnostics.names import UnknownName
 from netdsl.diagnostics.shapes import NoRelation
+from netdsl.diagnostics.suggest import did_you_mean
 from netdsl.ir.dim import Expr, free_symbols
+from netdsl.ir.graph import Value
 from netdsl.ir.relations import Message, Relation, relation
 from netdsl.language import ast
+from netdsl.source import Span
 
 OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 def check_assertion(b: Builder, node: ast.Assert, frame: Frame) -> None:
-    """Report an assertion that does not hold, and list what it says of free sizes."""
-    message = filled(node.message.value, frame)
+    """Report an assertion that does not hold, which ends its body, and list what it says of free
+    sizes."""
+    message = filled(b, node.message, frame)
     found = _relations(b, node.condition, frame, True)
-    if found is False:
-        b.complain(AssertionFailed, node.span, _text(message))
+    holds = found is not False
     for each in found if isinstance(found, list) else ():
         b.asks("assert", frame.labels.path, node.span, for_all=True)
-        if not b.assumptions.asserted(each, message, _is_of_batch(each, frame)):
-            b.complain(AssertionFailed, node.span, _text(message))
+        holds &= b.assumptions.asserted(each, message, _is_of_batch(each, frame))
+    if not holds:
+        b.complain(AssertionFailed, node.span, _text(message))
+        frame.body.failed = True
 
 
 def _relations(
@@ -54,10 +61,16 @@ def _relations(
                 return asked if isinstance(asked, bool) else [asked]
             answer = operate(b, node.operator, left, right, node.span, node.left.span,
                              node.right.span, frame)
-            if isinstance(answer, bool):
-                return answer is wanted
-    answer = condition(b, node, frame)
-    return answer if answer is UNKNOWN else answer is wanted
+        case _:
+            answer = evaluate(b, node, frame)
+    if isinstance(answer, bool):
+        return answer is wanted
+    if isinstance(answer, Value):
+        b.complain(NotCompileTime, node.span, f"`{node.span.text}` is a tensor: it", True,
+                   "an `assert` is about sizes and attributes; a `metric` watches a tensor")
+    elif answer is not UNKNOWN:
+        b.complain(WrongKind, node.span, described(answer), "true or false")
+    return UNKNOWN
 
 
 def _all_of(
@@ -102,24 +115,36 @@ def _is_of_batch(asked: Relation, frame: Frame) -> bool:
     return asked.symbols <= frozenset().union(*leading)
 
 
-def filled(message: str, frame: Frame) -> Message:
-    """The message with {name} replaced by what plain names stand for; other braces stay."""
+def filled(b: Builder, message: ast.String, frame: Frame) -> Message:
+    """The message with {name} replaced by what plain names stand for, reporting those that stand
+    for nothing; other braces stay."""
     try:
-        parts = list(Formatter().parse(message))
+        parts = list(Formatter().parse(message.value))
     except ValueError:
-        return (message,)
+        return (message.value,)
     found: list[Any] = []
     for literal, name, spec, conversion in parts:
         found.append(literal)
         if name is None:
             continue
         value = frame.find(name) if name.isidentifier() else NOTHING
+        if value is NOTHING and name.isidentifier() and name not in BUILT_IN:
+            known = tuple(each for each in frame.visible() if usable(frame.find(each)))
+            way = did_you_mean(name, known) or f"`{{{{{name}}}}}` if braces are meant"
+            b.complain(UnknownName, _place(message.span, name), name, known, None, way)
         if value is NOTHING or spec or conversion:
             found.append("{" + name + (f"!{conversion}" if conversion else "")
                          + (f":{spec}" if spec else "") + "}")
         else:
             found.append(value if isinstance(value, Expr) else show(value))
     return tuple(found)
+
+
+def _place(message: Span, name: str) -> Span:
+    """The name in the braces of a message; the whole message where it is not written plainly."""
+    at = message.text.find(f"{{{name}")
+    start = message.start + at + 1
+    return message if at < 0 else replace(message, start=start, end=start + len(name))
 
 
 def _text(message: Message) -> str:

@@ -14,7 +14,7 @@ from netdsl.build.labels import join
 from netdsl.build.states import declare_state, update
 from netdsl.build.types import tensor_type
 from netdsl.build.values import UNKNOWN, described, show, usable
-from netdsl.build.ways import as_output
+from netdsl.build.ways import as_output, of_initializer
 from netdsl.diagnostics.evaluation import WrongCount, WrongKind
 from netdsl.diagnostics.names import UnlabelledLoop
 from netdsl.ir.dim import MOST_PARTS, TooComplex
@@ -34,13 +34,16 @@ class Returned:
 
 
 def run(b: Builder, body: tuple[ast.Statement, ...], frame: Frame) -> None:
-    """Evaluate statements in order, up to a `return`."""
-    for statement in body:
+    """Evaluate statements in order, up to a `return` or an assertion that does not hold."""
+    for i, statement in enumerate(body):
         b.count_step(statement.span)
         try:
             _RULES[type(statement)](b, statement, frame)
         except TooComplex:
             b.stop(statement.span, "parts of one size", MOST_PARTS)
+        if frame.body.failed:
+            skip(body[i + 1:], frame)
+            return
         if frame.body.returned is not NOTHING:
             return
 
@@ -52,6 +55,8 @@ def skip(body: tuple[ast.Statement, ...], frame: Frame) -> None:
             case ast.Bind():
                 for name in statement.names:
                     frame.bind(name.id, UNKNOWN)
+            case ast.Declared() | ast.Input() | ast.Result():
+                frame.bind(statement.name.id, UNKNOWN)
             case ast.For():
                 skip(statement.body, frame)
             case ast.If():
@@ -109,11 +114,12 @@ def bind_name(b: Builder, frame: Frame, name: str, value: Any, expr: ast.Expr) -
     if not usable(value):
         b.complain(WrongKind, expr.span, described(value), "a value")
         value = UNKNOWN
-    frame.bind(name, value, expr)
+    holder = frame.bind(name, value, expr)
     if isinstance(value, Value):
-        path = join(frame.labels.path, name)
-        b.count_letters(path, expr.span)
-        b.named[path] = value
+        # a turn's own value by the turn's path; in the end the name means what it last was
+        for path in dict.fromkeys((join(frame.labels.path, name), join(holder.path, name))):
+            b.count_letters(path, expr.span)
+            b.named[path] = value
 
 
 def _return(b: Builder, node: ast.Return, frame: Frame) -> None:
@@ -144,7 +150,7 @@ def _for(b: Builder, node: ast.For, frame: Frame) -> None:
         turn = frame.turn(frame.labels.turn(node.label, i))
         _bind_turn(b, node, turn, i, item)
         run(b, node.body, turn)
-        if frame.body.returned is not NOTHING:
+        if frame.body.failed or frame.body.returned is not NOTHING:
             return
 
 
@@ -198,7 +204,7 @@ def _parameter(b: Builder, node: ast.Declared, frame: Frame, type: TensorType, i
     name, span = node.name.id, node.name.span
     if not isinstance(init, Initializer):
         b.complain(WrongKind, node.value.span, described(init), "an initialiser",
-                   "`zeros()` or `normal(std = 0.02)`")
+                   of_initializer(init, node.value.span))
         return UNKNOWN
     if type.symbols:
         b.complain(WrongKind, node.type.span, f"the free shape {type}", "a fixed shape")

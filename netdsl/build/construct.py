@@ -9,7 +9,8 @@ from netdsl.build.builder import Builder
 from netdsl.build.frame import Frame
 from netdsl.build.labels import Labels
 from netdsl.build.values import UNKNOWN, Instance, LayerDefinition, described, show, usable
-from netdsl.build.ways import braced, of_argument, of_one_too_many, to_be_layer
+from netdsl.build.ways import braced, of_argument, of_one_behind_names, of_one_too_many, to_be_layer
+from netdsl.diagnostics import Mark
 from netdsl.diagnostics.evaluation import (
     BadValue,
     MissingArgument,
@@ -21,6 +22,7 @@ from netdsl.diagnostics.evaluation import (
 from netdsl.diagnostics.names import Recursive
 from netdsl.diagnostics.scopes import TensorInBraces
 from netdsl.diagnostics.words import PatternMalformed
+from netdsl.ir.dim import Expr, free_symbols
 from netdsl.ir.graph import Value
 from netdsl.language import ast
 from netdsl.layers.arguments import BadArgument
@@ -53,11 +55,11 @@ class Label:
 
 def bind(
     b: Builder, of: str, names: tuple[str, ...], given: list[Given], taken: tuple[str, ...] = (),
-    any_name: bool = False, in_row: int | None = None,
+    any_name: bool = False, in_row: int | None = None, way: str | None = None,
 ) -> dict[str, Given] | None:
     """Arguments by name; None after reporting one that has no place. `taken` are names that come
     before these and have their argument; `any_name`: others than `names` may be given too;
-    `in_row`: only so many of them go by position."""
+    `in_row`: only so many of them go by position; `way`: what to write for too many."""
     bound: dict[str, Given] = {}
     places = iter(names[:in_row])
     sound = True
@@ -65,7 +67,9 @@ def bind(
         name = argument.name if argument.name is not None else next(places, None)
         place = argument.place or argument.span
         if name is None or name in bound or name in taken:
-            way = None if name is None else f"`{name}` is given already"
+            way = way if name is None else f"`{name}` is given already"
+            if argument.name is None and name in bound:
+                way = of_one_behind_names(names, given, argument)
             if name is None and in_row is not None and in_row < len(names):
                 way = of_one_too_many(of, names, in_row, given)
                 b.complain(TooManyArguments, place, of, names, way, in_row)
@@ -97,7 +101,7 @@ def word_attributes(
         given = bound.get(attribute.name)
         if given is None:
             if attribute.default is REQUIRED:
-                b.complain(MissingArgument, span, word.name, attribute.name)
+                b.complain(MissingArgument, span, word.name, attribute.name, not word.owns)
                 sound = False
             else:
                 attributes[attribute.name] = attribute.default
@@ -112,11 +116,27 @@ def word_attributes(
                        wrong.suggestion)
             sound = False
         except BadArgument as reason:
-            b.complain(BadValue, given.span, word.name, attribute.name, show(given.value),
-                       str(reason), attribute.kind.expected,
-                       of_argument(word, attribute, bound, given.value))
+            _refuse(b, word, attribute, bound, reason)
             sound = False
     return attributes if sound else None
+
+
+def _refuse(
+    b: Builder, word: Word, attribute: WordAttribute, bound: dict[str, Given], reason: BadArgument
+) -> None:
+    """Report a value that an argument cannot take, or the one in its list that is to blame."""
+    given = bound[attribute.name]
+    if reason.item is not None and isinstance(given.expr, ast.ListOf):
+        expr = given.expr.items[reason.item]
+        given = replace(given, value=given.value[reason.item], span=expr.span, expr=expr)
+    way = of_argument(word, attribute, {**bound, attribute.name: given}, given.value)
+    free = free_symbols(given.value) if isinstance(given.value, Expr) else ()
+    declared = (
+        Mark(dim.span, f"`{dim.span.text}` is free here") for node, _ in b.declared.values()
+        if isinstance(node, ast.Input) for dim in node.type.dims if dim.span.text in free
+    )
+    b.complain(BadValue, given.span, word.name, attribute.name, show(given.value), str(reason),
+               attribute.kind.expected, way, next(declared, None))
 
 
 def pattern_span(literal: Span, wrong: BadPattern) -> Span:

@@ -22,10 +22,11 @@ from netdsl.build.values import (
     Place,
     described,
 )
-from netdsl.build.ways import of_choice, of_method
+from netdsl.build.ways import of_choice, of_method, of_open
 from netdsl.diagnostics.evaluation import BadOperation, NotCompileTime, WrongKind
 from netdsl.diagnostics.names import NoMember
 from netdsl.diagnostics.shapes import SidesDiffer
+from netdsl.ir.dim import Expr
 from netdsl.ir.graph import Value
 from netdsl.ir.op import ShapeError
 from netdsl.ir.tensor import NUMPY_DTYPES
@@ -187,7 +188,7 @@ def operate(
             b.count_step(span, numbers.parts_of(left) + numbers.parts_of(right))
             answer = numbers.compare(operator, left, right)
             if answer is None:
-                b.complain(NotCompileTime, span, f"`{span.text}`", False)
+                b.complain(NotCompileTime, span, f"`{span.text}`", False, of_open(span))
                 return UNKNOWN
             return answer
         b.count_step(span, (numbers.parts_of(left) + numbers.parts_of(right)) // PARTS)
@@ -235,7 +236,10 @@ def _range(b, node: ast.Range, frame, label):
         return UNKNOWN
     for bound, place in ((start, node.start.span), (stop, node.stop.span)):
         if not isinstance(bound, int) or isinstance(bound, bool):
-            b.complain(WrongKind, place, described(bound), "a known whole number")
+            way = None
+            if isinstance(bound, Expr):
+                way = f"fix `{place.text}` in the input's declaration: data come too late"
+            b.complain(WrongKind, place, described(bound), "a known whole number", way)
             return UNKNOWN
     if stop - start > sys.maxsize:
         b.complain(BadOperation, node.span, "..", "the range is too long")

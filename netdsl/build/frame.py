@@ -17,6 +17,7 @@ class Frame:
     """One body under evaluation, or one turn of a loop inside it (then `outer` is set).
 
     `creates`: new parameters may be made here; `returned` is what `return` gave, NOTHING before;
+    `failed` tells that an assertion does not hold, so that nothing behind it is evaluated;
     `interface` collects inputs and results where the body is a model's. For explanations there
     are the `instance` whose body it is, its `operands` by their tensors, and what the names were
     `bound` to, as written.
@@ -28,10 +29,15 @@ class Frame:
     outer: Frame | None = None
     names: dict[str, Any] = field(default_factory=dict)
     returned: Any = NOTHING
+    failed: bool = False
     interface: Any = None
     instance: Instance | None = None
     operands: dict[Any, ast.Operand] = field(default_factory=dict)
     bound: dict[str, ast.Expr] = field(default_factory=dict)
+    path: str = field(init=False)  # where the scope begins; a branch has labels of its own
+
+    def __post_init__(self) -> None:
+        self.path = self.labels.path
 
     def turn(self, labels: Labels) -> Frame:
         """The scope of one turn of a loop in this one."""
@@ -63,13 +69,14 @@ class Frame:
         """Whether the body itself binds the name, in this turn or around it."""
         return self._holder(name) is not None
 
-    def bind(self, name: str, value: Any, expr: ast.Expr | None = None) -> None:
+    def bind(self, name: str, value: Any, expr: ast.Expr | None = None) -> Frame:
         """Rebinds the name where it is bound; a first binding belongs to this turn or body.
-        `expr` is what was written."""
+        `expr` is what was written. Gives the scope that holds the name."""
         holder = self._holder(name) or self
         holder.names[name] = value
         if expr is not None:
             holder.bound[name] = expr
+        return holder
 
     def visible(self) -> tuple[str, ...]:
         """Every name that would be found, for suggestions."""

@@ -18,7 +18,7 @@ from netdsl.build.types import tensor_type
 from netdsl.build.values import UNKNOWN, ModelDefinition, Module, described
 from netdsl.build.ways import of_mean
 from netdsl.diagnostics import Refused, Report
-from netdsl.diagnostics.evaluation import WrongKind
+from netdsl.diagnostics.evaluation import UnknownArgument, WrongKind
 from netdsl.diagnostics.names import (
     DeadParameters,
     NeverApplied,
@@ -35,7 +35,7 @@ from netdsl.ir.tensor import INTEGERS, TensorType
 from netdsl.language import ast
 from netdsl.language.parser import parse_expression
 from netdsl.rewrite.phases import infer
-from netdsl.rewrite.rebuild import needed
+from netdsl.rewrite.rebuild import needed, prefixes
 from netdsl.source import Source, Span
 
 MOST_PRESETS = 100  # on each other
@@ -218,6 +218,12 @@ def _attributes(
         _no_root(b, line)
         return None
     names = tuple(attribute.name.id for attribute in root.declaration.attributes)
+    for name, text in overrides.items():
+        if name not in names:
+            span = Span(Source("attributes", f"{name}={text}"), 0, len(name))
+            b.complain(UnknownArgument, span, definition.name, name, names, noun="attribute")
+    if not overrides.keys() <= set(names):
+        return None
     given = [_override(b, definition.module, *item) for item in overrides.items()]
     chosen = bind(b, definition.name, names, given)
     for preset in line[:-1]:
@@ -266,9 +272,10 @@ def _examine(
     b: Builder, graph: Graph, interface: Interface, definition: ModelDefinition
 ) -> None:
     """What can only be said of the whole: unused inputs, instances, randomness."""
+    followed = {copy.source.path for copy in b.copied.values()}
     for instance in b.instances.values():
         if not instance.uses:
-            b.complain(NeverApplied, instance.span, instance.path)
+            b.complain(NeverApplied, instance.span, instance.path, instance.path in followed)
     if not graph.outputs and not graph.losses:
         b.complain(NothingAsked, definition.span, definition.name)
         return
@@ -277,8 +284,10 @@ def _examine(
         if value not in live:
             b.complain(UnusedInput, interface.places["input", name], name)
     _dead_parameters(b, graph)
-    if b.by_position:
-        first, *more = {each.span: each for each in b.by_position}.values()
+    owners = {path for name in b.variables for path in prefixes(name)}
+    by_position = [each for each in b.by_position if each.path in owners]
+    if by_position:
+        first, *more = {each.span: each for each in by_position}.values()
         b.add(replace(first, more=tuple(more)))
     warn_of_constants(b)
     draws = graph.key is not None and infer(graph).key is not None

@@ -122,11 +122,12 @@ def _of_sizes(operator: str, a: Any, b: Any) -> Any:
 
 
 def ratio(a: Dim, b: Dim) -> Any:
-    """a / b in its plainest form: a size where it is one for every value of what is free."""
+    """a / b in its plainest form: a size where it is one, for every value of what is free or by
+    what is asserted of it."""
     if isinstance(a, int) and isinstance(b, int):
         return settled(Fraction(a, b))
     whole = floor_div(a, b)
-    if whole * b == a:
+    if whole * b == a or known(whole * b, "==", a):
         return whole
     if isinstance(b, int):
         shared = math.gcd(b, *(factor for _, factor in a.terms)) * (-1 if b < 0 else 1)

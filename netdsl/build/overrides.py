@@ -85,13 +85,25 @@ class Overrides:
 
     def complain_of_the_rest(self, steps: Iterable[Step], names: Iterable[str]) -> None:
         """Report what nothing took; `names` are the lets and settings of the program."""
+        steps = tuple(steps)
         optimizers = [each.optimizer for step in steps for each in step.minimize]
         arguments = [name for optimizer in optimizers for name in self._arguments(optimizer)]
-        known = tuple(dict.fromkeys((*names, *self._vocabulary.settings, *arguments)))
+        addressed = self._addressed(steps) if len(optimizers) > 1 else []
+        known = tuple(dict.fromkeys((*names, *self._vocabulary.settings, *arguments, *addressed)))
         for name, expr in self._left.items():
-            self._report.add(UnknownArgument(expr.span, "--set", name, known))
+            span = Span(Source("--set", f"{name}={expr.span.source.text}"), 0, len(name))
+            self._report.add(UnknownArgument(span, "train", name, known,
+                                             noun="let, setting or argument"))
 
     # -------------------------------------------------------------- optimisers
+
+    def _addressed(self, steps: tuple[Step, ...]) -> list[str]:
+        """The learning rate, or what else comes first, of each optimiser: `fc.lr`, `rest.lr`."""
+        return [
+            f"{self._address(step, each, steps)}.{argument}"
+            for step in steps for each in step.minimize
+            for argument in self._arguments(each.optimizer)[:1]
+        ]
 
     def _arguments(self, optimizer: Recipe) -> tuple[str, ...]:
         known = self._vocabulary.arguments.get(optimizer.name, ())

@@ -11,6 +11,7 @@ from netdsl.build.builder import Builder, BuildSite
 from netdsl.build.frame import Frame
 from netdsl.build.origins import Way, behind, short
 from netdsl.build.paddings import Types, padding
+from netdsl.build.leading import leading_axes, written
 from netdsl.build.trials import (
     MOST_PARTS,
     apart,
@@ -109,10 +110,10 @@ def _aligned(
     if not small or not lacking or leads == ends:
         return None
     shape = (*small, *(1,) * lacking) if leads else (*(1,) * lacking, *small)
-    written = [_written(frame, dim) for dim in shape]
-    if None in written or not fits(i, sides[i].type.with_shape(*shape)):
+    sizes = [written(frame, dim) for dim in shape]
+    if None in sizes or not fits(i, sides[i].type.with_shape(*shape)):
         return None
-    return _instead(f"reshape({spans[i].text}, [{', '.join(written)}])", spans[i])
+    return _instead(f"reshape({spans[i].text}, [{', '.join(sizes)}])", spans[i])
 
 
 def _keeping(b: Builder, frame: Frame, span: Span) -> tuple[Value, str] | None:
@@ -128,13 +129,6 @@ def _keeping(b: Builder, frame: Frame, span: Span) -> tuple[Value, str] | None:
     text = f"{text[:-1]}{', ' if call.arguments else ''}keep = true)"
     made = tensor_of(b, frame, parsed(text))
     return None if made is None else (made, " ".join(text.split()))
-
-
-def _written(frame: Frame, dim: Dim) -> str | None:
-    """A size as an expression of this body."""
-    if isinstance(dim, int):
-        return str(dim)
-    return next((name for name in frame.visible() if frame.find(name) == dim), None)
 
 
 # ------------------------------------------------------------------ attributes not passed on
@@ -302,6 +296,8 @@ def way_for_operands(
         return made is not None and _applied(b, frame, word, changed, attributes) is not None
 
     if len(given) == len(operands):
+        if isinstance(error, RankError) and (shape := leading_axes(frame, given, fits)):
+            return shape
         axis = _other_axis(b, frame, word, values, attributes)
         if axis is not None:
             return f"`axis = {axis}`"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
@@ -12,6 +13,7 @@ from netdsl.build.frame import NOTHING
 from netdsl.build.values import UNKNOWN, described, show
 from netdsl.diagnostics import Report
 from netdsl.diagnostics.evaluation import BadOperation, WrongKind
+from netdsl.diagnostics.names import UnknownName
 from netdsl.diagnostics.rows import ArgumentsDisagree
 from netdsl.ir.program import Flow, Recipe, Reference, Stage
 from netdsl.language import ast
@@ -103,18 +105,22 @@ class Settings:
         if node.id in self.lets:
             return self.lets[node.id]
         found = _plain(self.file.get(node.id, NOTHING))
-        return Reference((node.id,), node.span) if found is NOTHING else found
+        if found is NOTHING:
+            return Reference((node.id,), node.span, ChainMap(self.lets, self.file))
+        return found
 
     def _member(self, node: ast.Member) -> Any:
         target = self.value(node.target)
         if isinstance(target, Reference):
-            return Reference((*target.path, node.name), node.span)
+            return Reference((*target.path, node.name), node.span, target.known)
         return UNKNOWN if target is UNKNOWN else self._refused(node, "a setting")
 
     def _chosen(self, node: ast.Choose) -> Any:
         condition = self.value(node.condition)
         if isinstance(condition, bool):
             return self.value(node.then if condition else node.otherwise)
+        if self.complain_of_name(condition):
+            return UNKNOWN
         return UNKNOWN if condition is UNKNOWN else self._refused(node.condition, "true or false")
 
     def _call(self, node: ast.Call) -> Any:
@@ -146,6 +152,8 @@ class Settings:
             if not isinstance(recipe, Recipe):
                 return self._refused(stage.value, "a transform or schedule")
             condition = None if stage.condition is None else self.value(stage.condition)
+            if condition is UNKNOWN:
+                return UNKNOWN
             stages.append(Stage(recipe, condition))
         head = self.value(node.head)
         return UNKNOWN if head is UNKNOWN else Flow(head, tuple(stages), node.span)
@@ -155,11 +163,22 @@ class Settings:
     ) -> Any:
         if any(operand is UNKNOWN for operand in operands):
             return UNKNOWN
+        unknown = [operand for operand in operands if self.complain_of_name(operand)]
+        if unknown:
+            return UNKNOWN
         try:
             return work(operator, *operands)
         except numbers.Unworkable as reason:
             self.report.add(BadOperation(node.span, operator, str(reason)))
             return UNKNOWN
+
+    def complain_of_name(self, value: Any) -> bool:
+        """Whether a value that is to be worked with is a name that nothing defines, which is then
+        reported."""
+        if not isinstance(value, Reference) or len(value.path) > 1:
+            return False
+        self.report.add(UnknownName(value.span, str(value), tuple(value.known)))
+        return True
 
     def _refused(self, node: ast.Expr, needed: str) -> Any:
         self.report.add(WrongKind(node.span, f"`{node.span.text}`", needed))

@@ -104,7 +104,9 @@ def _next(b: Builder, node: ast.Next, frame: Frame, state: Value, value: Any) ->
     if declared.kind != "state" or b.is_frozen(name):
         return  # it follows another, or stays as it is
     if name in b.next_places:
-        b.complain(NextTwice, node.span, node.name.id, b.next_places[name])
+        twice = next((each for each in b.trail if each.uses > 1), None)
+        b.complain(NextTwice, node.span, node.name.id, b.next_places[name],
+                   *(() if twice is None else (twice.applied, twice.span)))
         return
     b.next_places[name] = node.span
     if is_size(value):

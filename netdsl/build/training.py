@@ -41,7 +41,8 @@ def programs_of(
 ) -> tuple[TrainProgram | None, ...]:
     """The training programs that some declarations of a file mean for a model. The one called
     `chosen`, or the last, takes the `overrides` (`--set` entries: settings, `let`s, optimiser
-    arguments) and comes last. None stands for a program about which `report` was told something.
+    arguments) and comes last. Where `report` was told something of a program, what failed is
+    UNKNOWN in it; None stands for one that cannot be judged further.
     """
     if not declarations:
         return ()
@@ -124,9 +125,9 @@ class _Program:
         program = self._evaluated(declaration, model)
         for problem in self.report.problems:
             self.told.add(problem)
-        return None if self.report.problems else program
+        return program
 
-    def _evaluated(self, declaration: ast.TrainDeclaration, model: str) -> TrainProgram:
+    def _evaluated(self, declaration: ast.TrainDeclaration, model: str) -> TrainProgram | None:
         body = declaration.body
         self._lets(node for node in body if isinstance(node, ast.Let))
         settings, spans = self._settings(node for node in body if isinstance(node, ast.Setting))
@@ -139,11 +140,14 @@ class _Program:
         epochs = self._count(settings.pop("epochs", EPOCHS), "epochs", spans)
         freeze = [pattern for node in body if isinstance(node, ast.Freeze)
                   for pattern in node.patterns]
+        if batch is None:  # on which much rests
+            return None
         return TrainProgram(
             name=declaration.name.id if declaration.name else None, model=model, data=data,
-            batch=batch, epochs=epochs, feeds=feeds, steps=steps, freeze=_patterns(freeze),
-            settings=settings, runs=self._above(declaration), spans=spans,
-            span=declaration.model.span,
+            batch=batch, epochs=epochs or EPOCHS, feeds=feeds, steps=steps,
+            freeze=_patterns(freeze),
+            settings={name: value for name, value in settings.items() if value is not UNKNOWN},
+            runs=self._above(declaration), spans=spans, span=declaration.model.span,
         )
 
     def _above(self, declaration: ast.TrainDeclaration) -> tuple[str, ...]:
@@ -199,15 +203,16 @@ class _Program:
             raise Refused(TooMuch(place, "steps of a training program", MOST_STEPS))
         if alone and named:
             self.report.add(MinimizeBesideSteps(alone[0].span, named[0].name.span))
+        steps = tuple(map(self._step, named))
         if alone:
-            return (Step("", tuple(map(self._minimize, alone)), span=alone[0].span),)
-        return tuple(map(self._step, named))
+            return (Step("", tuple(map(self._minimize, alone)), span=alone[0].span), *steps)
+        return steps
 
     def _step(self, node: ast.Step) -> Step:
         every = 1
         if node.every is not None:
             span = node.every.span
-            every = self._count(self.settings.value(node.every), "every", {"every": span})
+            every = self._count(self.settings.value(node.every), "every", {"every": span}) or 1
         return Step(node.name.id, tuple(map(self._minimize, node.body)), every, node.name.span)
 
     def _minimize(self, node: ast.Minimize) -> Minimize:
@@ -230,12 +235,12 @@ class _Program:
             self.report.add(WrongKind(span, described_setting(setting), needed, example))
         return None
 
-    def _count(self, value: Setting, name: str, spans: Mapping[str, Span]) -> int:
+    def _count(self, value: Setting, name: str, spans: Mapping[str, Span]) -> int | None:
         if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
             return value
-        if value is not UNKNOWN:
+        if value is not UNKNOWN and not self.settings.complain_of_name(value):
             self.report.add(WrongSetting(spans[name], name, shown_setting(value), WHOLE))
-        return 1
+        return None
 
 
 def _patterns(nodes: Iterable[ast.Pattern]) -> tuple[Pattern, ...]:

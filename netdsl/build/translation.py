@@ -22,7 +22,10 @@ POSITIONS = {
     "Dense": ("c",),
     "BatchNorm1d": ("", "eps", "momentum"),
     "BatchNorm2d": ("", "eps", "momentum"),
+    "BatchNorm3d": ("", "eps", "momentum"),
     "LayerNorm": ("", "eps"),
+    "RMSNorm": ("", "eps"),
+    "GroupNorm": ("groups", "", "eps"),
     "MaxPool2d": ("k", "stride", "pad"),
     "AvgPool2d": ("k", "stride", "pad"),
     "MaxPooling2D": ("k", "stride"),
@@ -30,7 +33,8 @@ POSITIONS = {
     "Embedding": (),
     "Dropout": ("p",),
 }
-TOLD_BY_THE_TENSOR = ("inchannels", "infeatures", "numfeatures", "inputshape", "inputdim", "cin")
+TOLD_BY_THE_TENSOR = ("inchannels", "infeatures", "numfeatures", "numchannels", "normalizedshape",
+                      "inputshape", "inputdim", "cin")
 MOST_SHOWN = 70
 
 
@@ -38,19 +42,28 @@ def word_meant(name: str) -> Word | None:
     """The word that another library's name stands for."""
     ours = nearest(name, WORDS)
     alike = ours is not None and ours.replace("_", "") in name.lower().replace("_", "")
-    known = name in POSITIONS or alike
+    known = name in POSITIONS or alike or ours is not None and meant(name, WORDS) == ours
     return WORDS[ours] if ours is not None and known else None
 
 
-def translated(node: ast.Call | ast.Construct, name: str, word: Word) -> str | None:
+def translated(
+    node: ast.Call | ast.Construct, name: str, word: Word, operands: bool = False
+) -> str | None:
     """A call with the arguments of another library as this one writes it; `name` is what the layer
-    is called there. None where an argument has no counterpart."""
+    is called there. With `operands`, tensors come first where it is a function. None where an
+    argument has no counterpart."""
     places = tuple(attribute.name for attribute in word.attributes)
+    if word.owns and not word.in_row:
+        places = ("", *places)  # how many channels come in
     if sum(argument.name is None for argument in node.arguments) > 1:  # else it is told already
         places = POSITIONS.get(name, places)
     known = [attribute.name for attribute in word.attributes]
     given: dict[str, str] = {}
-    for position, argument in enumerate(node.arguments):
+    row: list[str] = []
+    if operands and not word.owns and name[:1].islower():
+        most = len(node.arguments) if word.operands[0].variadic else len(word.operands)
+        row = [a.value.span.text for a in node.arguments[:most] if a.name is None]
+    for position, argument in enumerate(node.arguments[len(row) :]):
         if argument.name is None:
             ours = places[position] if position < len(places) else None
         elif argument.name.lower().replace("_", "") in TOLD_BY_THE_TENSOR:
@@ -61,7 +74,7 @@ def translated(node: ast.Call | ast.Construct, name: str, word: Word) -> str | N
             return None
         if ours:
             given[ours] = _value(argument.value, given)
-    return _written(word, given)
+    return _written(word, given, row)
 
 
 def _misspelt(name: str, known: list[str]) -> str | None:
@@ -76,12 +89,12 @@ def _value(node: ast.Expr, given: dict[str, str]) -> str:
     return {"True": "true", "False": "false", "None": "none"}.get(node.span.text, node.span.text)
 
 
-def _written(word: Word, given: dict[str, str]) -> str | None:
-    """The first attribute by position, the others by name."""
-    first = word.attributes[0].name if word.attributes else ""
+def _written(word: Word, given: dict[str, str], row: list[str]) -> str | None:
+    """The first attribute by position where it may stand so, the others by name."""
+    first = word.attributes[0].name if word.in_row and not row else ""
     parts = [text if name == first else f"{name} = {text}" for name, text in
              sorted(given.items(), key=lambda item: item[0] != first)]
-    text = ", ".join(parts)
+    text = ", ".join([*row, *parts])
     whole = f"{word.name}{{{text}}}" if word.owns else f"{word.name}({text})" if text else word.name
     return whole if len(whole) <= MOST_SHOWN and "\n" not in whole else None
 

@@ -9,7 +9,8 @@ from netdsl.build.builder import Builder
 from netdsl.build.evaluate import BUILT_IN, evaluate
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.signature import check_dtype
-from netdsl.build.values import UNKNOWN, Ratio, described
+from netdsl.build.values import UNKNOWN, LayerDefinition, ModelDefinition, Ratio, described
+from netdsl.diagnostics import Mark
 from netdsl.diagnostics.evaluation import WrongKind
 from netdsl.diagnostics.shapes import NotASize
 from netdsl.ir.dim import Dim, Expr, symbol
@@ -55,6 +56,11 @@ def _size(b: Builder, dim: ast.Expr, frame: Frame, declares: bool) -> Dim | None
         way = "`floor(…)`, `ceil(…)` or `//`" if isinstance(value, (Fraction, Ratio)) else None
         if value == -1:
             way = "a size that is not known yet has a name: `B`"
-        b.complain(NotASize, dim.span, described(value).removeprefix("the number "), way)
+        where = None
+        if isinstance(value, (ModelDefinition, LayerDefinition)):
+            where = Mark(value.declaration.name.span, "declared here")
+        if isinstance(dim, ast.Name) and not isinstance(value, (int, float, Fraction, Ratio)):
+            way = f"call the size otherwise, such as `{dim.id}_`"
+        b.complain(NotASize, dim.span, described(value).removeprefix("the number "), way, where)
         return None
     return value

@@ -16,6 +16,7 @@ from netdsl.diagnostics.names import UnknownName
 from netdsl.diagnostics.scopes import LabelAsValue, OutOfScope
 from netdsl.diagnostics.suggest import FOREIGN_PREFIXES, phrased
 from netdsl.language import ast
+from netdsl.layers.libraries import LIBRARIES
 from netdsl.source import Span
 
 MOST_SHOWN = 60  # characters of the user's text in a way out
@@ -34,6 +35,8 @@ def unknown_name(
     if clues is not None:
         label = clues.labels.get(node.id)
         if label is not None:
+            if _in_braces(clues.body, node.span):
+                role = "attribute"
             return LabelAsValue(node.span, node.id, label.span, label.way(role))
         branch = clues.in_branches.get(node.id)
         if branch is not None and branch.start < node.span.start:
@@ -61,9 +64,11 @@ def _foreign(node: ast.Name, whole: ast.Expr | None, known: tuple[str, ...]) -> 
     `Dense(10)`."""
     applied = isinstance(whole, (ast.Call, ast.Construct))
     called = whole.callee if applied else whole
+    if isinstance(called, ast.Member) and node.id in LIBRARIES:
+        return UnknownName(node.span, node.id, known, way=f"`use {node.id}` at the top of the file")
     if not isinstance(called, ast.Member):
         word = word_meant(node.id) if applied else None
-        way = None if word is None else translated(whole, node.id, word)
+        way = None if word is None else translated(whole, node.id, word, operands=True)
         return UnknownName(node.span, node.id, known, way=way and f"`{way}`")
     if node.id not in (*FOREIGN_PREFIXES, "self", "this"):
         return UnknownName(node.span, node.id, known)
@@ -76,8 +81,19 @@ def _foreign(node: ast.Name, whole: ast.Expr | None, known: tuple[str, ...]) -> 
     word = word_meant(called.name)
     if word is None:
         return UnknownName(called.span, called.span.text, known, way=phrased(called.name))
-    way = translated(whole, called.name, word) if applied else None
+    way = translated(whole, called.name, word, operands=True) if applied else None
     return UnknownName(called.span, called.span.text, known, way=f"`{way or word.name}`")
+
+
+def _in_braces(body: Body, span: Span) -> bool:
+    """Whether a name stands in the braces of a construction and in no call within them."""
+    around = [
+        (each.span.end - each.span.start, isinstance(each, ast.Construct))
+        for each in walk(body.body) if isinstance(each, (ast.Call, ast.Construct))
+        for argument in each.arguments
+        if argument.span.start <= span.start < argument.span.end
+    ]
+    return bool(around) and min(around)[1]
 
 
 Ended = tuple[Span, Literal["turn", "header"]]  # where a loop bound a name, and how
@@ -209,6 +225,10 @@ class _Label:
     bound: str | None = None
 
     def way(self, role: str) -> str:
+        if role == "attribute":
+            count = re.search(r"\{\s*([^,{}=]+?)\s*[,}]", self.instance or "")
+            number = "…" if count is None else count[1]
+            return f"bind the number above: `{self.name} = {number}`"
         if role != "value" and self.instance is not None:
             use = f"`{self.name}(x)`" if role == "layer" else "apply it"
             return f"bind the layer first: `{self.name} = {self.instance}`, then {use}"

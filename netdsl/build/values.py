@@ -10,21 +10,12 @@ from typing import Any
 from netdsl.build.work import Work
 from netdsl.ir.dim import Dim, Expr
 from netdsl.ir.graph import Initializer, Value
+from netdsl.ir.program import UNKNOWN, Unknown  # noqa: F401 - `build` takes both from here
 from netdsl.language import ast
 from netdsl.layers.arguments import DType, is_number
 from netdsl.layers.initializers import InitializerRow
 from netdsl.layers.words import REQUIRED, Word
 from netdsl.source import Source, Span
-
-
-class Unknown:
-    """The value of what failed: already reported, and silent wherever it goes."""
-
-    def __repr__(self) -> str:
-        return "unknown"
-
-
-UNKNOWN = Unknown()
 
 
 @dataclass(eq=False)
@@ -83,8 +74,9 @@ class Instance:
     """A layer with its attributes, ready to be applied; owns its parameters by `path`.
 
     `creates` is False for an instance inside a layer that is being applied again: what it needs
-    was made the first time. `variables` names what the first application used; `failed` tells
-    that it went wrong, so that later ones are silent. A copy has a `source`, which it follows with
+    was made the first time. `applied` has the places of the first application and of the last,
+    `variables` names what the first used; `failed` tells that it went wrong, so that later ones are
+    silent. A copy has a `source`, which it follows with
     a `decay`, and says what becomes of its `buffers`. `given` has the arguments as written, by
     attribute, and `frame` is the body they were written in.
     """
@@ -95,6 +87,7 @@ class Instance:
     span: Span
     creates: bool = True
     uses: int = 0
+    applied: tuple[Span, ...] = ()
     variables: frozenset[str] = frozenset()
     failed: bool = False
     source: Instance | None = None

@@ -12,9 +12,12 @@ from netdsl.build.translation import translated, word_meant
 from netdsl.build.unknown import clues_at
 from netdsl.build.values import Instance, LayerDefinition, ModelDefinition, Module, Ratio
 from netdsl.diagnostics import Mark
+from netdsl.ir.dim import Expr
 from netdsl.ir.graph import Value
+from netdsl.ir.tensor import NUMPY_DTYPES
 from netdsl.language import ast
 from netdsl.layers import WORDS
+from netdsl.layers.initializers import INITIALIZERS
 from netdsl.layers.words import REQUIRED, Word, WordAttribute
 from netdsl.source import Span
 
@@ -28,6 +31,7 @@ METHODS = {  # of tensors elsewhere, for which no function of the same name stan
     "int": "`i32({x})`", "bool": "`{x} != 0`", "contiguous": "`{x}`", "clone": "`{x}`",
     "cuda": "`{x}`", "cpu": "`{x}`", "append": "`{x} + [{arguments}]`",
     "extend": "`{x} + {arguments}`", "permute": "`transpose({x}, [{arguments}])`",
+    "unsqueeze": "`stack([{x}], axis = {arguments})`",
 }
 
 
@@ -75,6 +79,12 @@ def of_choice(node: ast.Choose | ast.If, is_bound: Callable[[str], bool]) -> str
     return None
 
 
+def of_open(condition: Span) -> str:
+    """What settles a condition on free dimensions."""
+    fixed, text = "a fixed size in the input's declaration", shown(condition)
+    return fixed if text is None else f"`assert {text} else \"…\"` above it, or {fixed}"
+
+
 def of_fraction(text: str) -> str:
     """Whole numbers in place of fractions: `k // 2` for `k / 2`."""
     if re.search(r"(?<!/)/(?!/)", text):
@@ -87,10 +97,19 @@ def of_argument(
 ) -> str | None:
     """What to write in place of a value that an argument cannot take."""
     given = bound[attribute.name]
+    if isinstance(value, Expr) and word.owns and "whole" in attribute.kind.expected:
+        return "no parameter has a free size: fix it in the input's declaration"
+    if isinstance(value, str) and value in NUMPY_DTYPES and "dtype" in attribute.kind.expected:
+        return f"`{value}`"
+    if attribute.name == "init":
+        return of_initializer(value, given.span)
+    if attribute.name == "shape" and given.span.text.count("-1") == 1:
+        return quoted(given.span.text.replace("-1", "?"))
     if isinstance(value, str) and value == "same" and attribute.name == "pad":
         window = bound["k"].span.text if "k" in bound else "k"
         return f"`pad = {window} // 2` keeps the size where the stride is 1"
-    if isinstance(value, (Fraction, Ratio)) and "whole" in attribute.kind.expected:
+    sizes = "whole" in attribute.kind.expected or "shape" in attribute.kind.expected
+    if isinstance(value, (Fraction, Ratio)) and sizes:
         return of_fraction(given.span.text)
     return None
 
@@ -98,9 +117,57 @@ def of_argument(
 def of_one_too_many(of: str, names: tuple[str, ...], in_row: int, given: Sequence[Any]) -> str:
     """What to write where a layer gets more in a row than goes by position."""
     row = [each.span.text for each in given if each.name is None]
-    if len(row) == in_row + 1 and names[:1] in (("c",), ("eps",)):
+    if len(row) == in_row + 1 and names[:1] == ("c",):
         return f"`{of}{{{', '.join(row[1:])}}}`: how many come in is read from the tensor"
+    values = [each.value for each in given if each.name is None]
+    if names[in_row] == "eps" and isinstance(values[in_row], int):  # of channels
+        kept = [*row[:in_row], *(f"eps = {eps}" for eps in row[in_row + 1:in_row + 2])]
+        return f"`{of}{{{', '.join(kept)}}}`: how many come in is read from the tensor"
     return f"by name, such as `{names[in_row]} = {row[in_row]}`"
+
+
+def of_one_behind_names(names: tuple[str, ...], given: Sequence[Any], argument: Any) -> str:
+    """What to write for an argument by position where one by name has its place, as in
+    `conv{8, k = 3, 2}`."""
+    text = argument.span.text
+    row = sum(each.name is None for each in given[: given.index(argument)])
+    taken = {*names[:row], *(each.name for each in given)}
+    left = [name for name in names if name not in taken]
+    name = text if text in left else next(iter(left), None)
+    if name is None:
+        return "by position first, then by name"
+    return f"by position first, then by name: `{name} = {text}`"
+
+
+def of_row(word: Word, operands: Sequence[Any], row: Sequence[Any], span: Span) -> str | None:
+    """The list that several arguments in a row are meant to be: `reshape(x, [B, 192])`. Two axes
+    given to `transpose` are those to swap, as in PyTorch."""
+    if word.name not in ("reshape", "expand", "transpose") or len(row) < 2 or None in operands:
+        return None
+    if any(each.name is not None for each in row):
+        return None
+    texts, x = [each.span.text for each in row], operands[0]
+    axes = [each.value for each in row]
+    rank = x.value.type.rank
+    if word.name == "transpose" and len(axes) != rank:
+        if len(axes) != 2 or not all(isinstance(a, int) and -rank <= a < rank for a in axes):
+            return None
+        order = list(range(rank))
+        first, second = axes[0] % rank, axes[1] % rank
+        order[first], order[second] = order[second], order[first]
+        texts = [str(axis) for axis in order]
+    if word.name == "reshape":
+        texts = ["?" if text == "-1" else text for text in texts]
+    before = "" if x.span.end <= span.start else f"{x.span.text}, "
+    return quoted(f"{word.name}({before}[{', '.join(texts)}])")
+
+
+def of_initializer(value: object, span: Span) -> str:
+    """An initialiser with its parentheses, where it is named without them."""
+    row = INITIALIZERS.get(span.text)
+    if row is None or getattr(value, "name", None) != row.name:
+        return "`zeros()` or `normal(std = 0.02)`"
+    return f"`{row.name}()`"
 
 
 def of_mean(span: Span, is_float: bool) -> str:
@@ -128,14 +195,15 @@ def to_be_layer(value: object) -> str | None:
     return None
 
 
-def braced(definition: object) -> str:
-    """A layer constructed with what it needs: `Block{}`, `Block{c = …}`."""
+def braced(definition: object, called: str | None = None) -> str:
+    """A layer constructed with what it needs: `Block{}`, `Block{c = …}`; `called` is its name
+    where it is constructed."""
     if not isinstance(definition, LayerDefinition):
         needed = [a.name for a in definition.attributes if a.default is REQUIRED]
     else:
         declared = definition.declaration.attributes
         needed = [a.name.id for a in declared if a.default is None]
-    return f"{definition.name}{{{', '.join(f'{name} = …' for name in needed)}}}"
+    return f"{called or definition.name}{{{', '.join(f'{name} = …' for name in needed)}}}"
 
 
 def hidden_word(module: Module, callee: object, span: Span) -> tuple[Mark | None, str | None]:

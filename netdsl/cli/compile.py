@@ -26,9 +26,11 @@ def names(
     context: click.Context, param: click.Parameter, text: str | None
 ) -> tuple[str, ...]:
     """The callback of an option that takes names with commas between them."""
-    parts = tuple(part.strip() for part in text.split(",")) if text else ()
+    parts = () if text is None else tuple(part.strip() for part in text.split(","))
     if not all(parts):
         raise click.BadParameter(f"a name is missing in `{text}`", context, param)
+    if len(set(parts)) < len(parts):
+        raise click.BadParameter(f"a name stands twice in `{text}`", context, param)
     return parts
 
 

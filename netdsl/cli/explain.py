@@ -7,30 +7,35 @@ import click
 from netdsl.cli.pages import Page, all_pages
 from netdsl.cli.terminal import show
 from netdsl.cli.verb import Verb
-from netdsl.diagnostics.suggest import did_you_mean
+from netdsl.diagnostics.suggest import did_you_mean, elsewhere
 
 EXAMPLES = """\b
 Examples:
   netdsl explain N301          an error
   netdsl explain conv          a layer
   netdsl explain sgd           an optimiser
+  netdsl explain '->'          a sign
   netdsl explain               everything that has a page
 """
 
 
-@click.command(cls=Verb, epilog=EXAMPLES)
+@click.command(cls=Verb, epilog=EXAMPLES, context_settings={"ignore_unknown_options": True})
 @click.argument("word", metavar="[CODE|WORD]", required=False)
 def command(word: str | None) -> None:
     """Explain an error code or a word of the language.
 
-    Words are layers, functions, initialisers, keywords, data sources, transforms, optimisers and
-    schedules. Without one, everything that has a page is listed.
+    Words are layers, functions, initialisers, keywords, signs, data sources, transforms, optimisers
+    and schedules. Without one, everything that has a page is listed.
     """
     pages = list(all_pages())
     if word is None:
         show(contents(pages))
         return
     found = [page for page in pages if page.word.lower() == word.lower()]
+    ours = None if found else elsewhere(word, [page.word for page in pages])
+    if ours is not None:
+        show(f"`{word}` is called `{ours}` here.\n")
+        found = [page for page in pages if page.word == ours]
     if not found:
         hint = did_you_mean(word, [page.word for page in pages])
         known = "`netdsl explain` lists what there is"
@@ -47,6 +52,10 @@ def page_text(page: Page) -> str:
 
 
 def plural(sort: str) -> str:
+    """The heading of a sort: "libraries", "ways to stop"."""
+    first, space, rest = sort.partition(" ")
+    if rest.startswith(("to ", "of ")):
+        return f"{first}s{space}{rest}"
     return sort.removesuffix("y") + "ies" if sort.endswith("ry") else f"{sort}s"
 
 

@@ -8,6 +8,8 @@ from dataclasses import MISSING, dataclass, fields
 from importlib import import_module
 from itertools import takewhile
 from pkgutil import iter_modules
+from re import split
+from textwrap import fill
 from typing import Any, get_type_hints
 
 import netdsl.diagnostics
@@ -16,6 +18,7 @@ from netdsl.build.modules import library
 from netdsl.build.numbers import PAGES
 from netdsl.build.values import LayerDefinition
 from netdsl.build.values import show as shown
+from netdsl.cli import concepts
 from netdsl.data.noise import RANDOM_DRAWS
 from netdsl.data.source import Source
 from netdsl.data.sources import SOURCES
@@ -25,10 +28,10 @@ from netdsl.generate.samplers import SAMPLERS
 from netdsl.ir.graph import Initializer
 from netdsl.language.words import BELONGS, FORMS
 from netdsl.layers import WORDS
-from netdsl.layers.arguments import DType
+from netdsl.layers.arguments import DType, dtype_name
 from netdsl.layers.initializers import INITIALIZERS, InitializerRow
 from netdsl.layers.libraries import LIBRARIES
-from netdsl.layers.words import REQUIRED, Word
+from netdsl.layers.words import REQUIRED, Word, WordAttribute
 from netdsl.registry import argument, kind_of, show
 from netdsl.training.optimizers import OPTIMIZERS
 from netdsl.training.schedules import SCHEDULES
@@ -70,7 +73,8 @@ def all_pages() -> Iterator[Page]:
     for name, row in SETTINGS.rows.items():
         yield setting_page(name, row)
     for terminal, place in BELONGS.items():
-        yield keyword_page(terminal.lower(), place, FORMS.get(terminal))
+        yield keyword_page(terminal, place)
+    yield from concept_pages()
     for problem in problems():
         yield problem_page(problem)
 
@@ -97,7 +101,8 @@ def word_page(word: Word) -> Page:
         f"*{o.name}" if o.variadic else f"{o.name} = none" if o.optional else o.name
         for o in word.operands
     ]
-    given = [(a.name, a.kind.expected, a.default is REQUIRED, a.default) for a in word.attributes]
+    given = [(a.name, a.kind.expected, a.default is REQUIRED, default_of(a))
+             for a in word.attributes]
     attributes = [written(name, needed, default) for name, _, needed, default in given]
     if word.more is not None:
         attributes.append("name = …")
@@ -108,6 +113,12 @@ def word_page(word: Word) -> Page:
         title = f"{word.name}({', '.join((*operands, *attributes))})"
     rows = arguments([(name, expected) for name, expected, *_ in given])
     return Page(word.name, "layer" if word.owns else "function", title, below(word.doc, rows))
+
+
+def default_of(attribute: WordAttribute) -> Any:
+    """The default as a value of the language: a dtype is none of its texts."""
+    is_dtype = attribute.kind.convert is dtype_name and isinstance(attribute.default, str)
+    return DType(attribute.default) if is_dtype else attribute.default
 
 
 def library_pages(name: str) -> Iterator[Page]:
@@ -131,7 +142,8 @@ def header(layer: LayerDefinition) -> str:
 
 
 def first_sentence(layer: LayerDefinition) -> str:
-    return " ".join(documentation(layer).split()).split(". ")[0].rstrip(".") + "."
+    text = " ".join(documentation(layer).split())
+    return split(r"\. (?=[A-Z`])", text)[0].rstrip(".") + "."  # `et al. 2018` goes on
 
 
 def documentation(layer: LayerDefinition) -> str:
@@ -170,8 +182,27 @@ def pending(row: type) -> str:
     return PENDING if getattr(row, "pending", False) else ""
 
 
-def keyword_page(word: str, place: str, form: str | None) -> Page:
-    return Page(word, "keyword", word, below(f"{place}.", f"    {form}" if form else ""))
+def keyword_page(terminal: str, place: str) -> Page:
+    word, form = terminal.lower(), FORMS.get(terminal)
+    meaning = concepts.KEYWORDS.get(terminal, "")
+    return Page(word, "keyword", word, below(f"{place}.", f"    {form}" if form else "",
+                                             filled(meaning)))
+
+
+def concept_pages() -> Iterator[Page]:
+    """Signs, dtypes, and terms that are no words of the language."""
+    for sign, (title, text) in concepts.SIGNS.items():
+        yield Page(sign, "sign", title, filled(text))
+    for dtype, text in concepts.DTYPES.items():
+        yield Page(dtype, "dtype", dtype, filled(text))
+    for term, page in concepts.TERMS.items():
+        title, _, text = page.partition("\n\n")
+        yield Page(term, "term", title, filled(text))
+
+
+def filled(text: str) -> str:
+    """Sentences in lines of 100 columns."""
+    return fill(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def arguments(named: list[tuple[str, str]]) -> str:

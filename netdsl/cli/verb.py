@@ -11,7 +11,7 @@ import click
 
 from netdsl.cli.terminal import show_json, tell
 from netdsl.diagnostics import Problem, Refused
-from netdsl.diagnostics.commands import Fault
+from netdsl.diagnostics.commands import Fault, OutOfMemory
 from netdsl.diagnostics.render import render_json
 
 REFUSED, FAULT = 1, 70
@@ -30,6 +30,8 @@ class Verb(click.Command):
             return super().invoke(context)
         except Refused as refused:
             context.exit(refuse(refused, as_json))
+        except MemoryError:
+            context.exit(refuse(Refused(OutOfMemory("this")), as_json))
         except BrokenPipeError:
             context.exit(BROKEN_PIPE)
         except (click.ClickException, click.exceptions.Exit, click.Abort):

@@ -37,7 +37,7 @@ from netdsl.diagnostics.program import NotYetTrained
 from netdsl.diagnostics.rows import BrokenChain
 from netdsl.diagnostics.suggest import nearest
 from netdsl.ir.graph import Graph
-from netdsl.ir.program import Feed, Flow, Recipe, Reference, Setting, Stage
+from netdsl.ir.program import UNKNOWN, Feed, Flow, Recipe, Reference, Setting, Stage
 from netdsl.ir.tensor import TensorType, show_shape
 from netdsl.registry import MOST_PROBLEMS, show
 from netdsl.source import Span
@@ -144,6 +144,8 @@ def head_of(feed: Feed) -> Setting:
 
 def _bind_feed(graph: Graph, name: str, feed: Feed, report: Report) -> Way:
     value, head, type = feed.value, head_of(feed), graph.inputs[name].type
+    if value is UNKNOWN:
+        return None
     if isinstance(head, Recipe) and head.name in RANDOM_DRAWS.rows:
         return _bind_draw(name, feed, head, type, report)
     if isinstance(head, Recipe) and head.name in TRANSFORMS.rows:

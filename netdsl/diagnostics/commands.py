@@ -146,6 +146,47 @@ class NoSuchValue(Problem):
 
 
 @dataclass(frozen=True)
+class NotOnTheWay(Problem):
+    """A slice is to begin at a value that its outputs do not depend on.
+
+    `--from` names values behind which the outputs lie; the two ends are easily confused.
+
+        netdsl compile translate.net --weights W -o encoder.onnx --outputs memory
+        netdsl compile translate.net --weights W -o decoder.onnx --outputs logits --from memory
+    """
+
+    code: ClassVar[str] = "N857"
+    name: str
+    outputs: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        ends = ", ".join(f"`{name}`" for name in self.outputs[:MOST_NAMES])
+        verb = "does not depend" if len(self.outputs) == 1 else "do not depend"
+        return self.say(f"{ends} {verb} on `{self.name}`",
+                        suggestion=f"leave `{self.name}` out of `--from`")
+
+
+@dataclass(frozen=True)
+class OutOfMemory(Problem):
+    """The memory of this machine does not hold what is to be computed.
+
+    `netdsl summary` tells how many parameters a network has, of 4 bytes each in f32, and training
+    needs several times as much. A smaller batch or narrower layers help:
+
+        netdsl train large.net --set batch=16
+        netdsl check large.net -D width=64
+    """
+
+    code: ClassVar[str] = "N858"
+    what: str
+    needed: int | None = None  # bytes
+
+    def describe(self) -> Diagnostic:
+        size = "" if self.needed is None else f": {self.needed / 1e9:,.1f} GB"
+        return self.say(f"{self.what} does not fit into the memory{size}")
+
+
+@dataclass(frozen=True)
 class Fault(Problem):
     """Something went wrong inside netdsl itself.
 

@@ -30,10 +30,11 @@ class UnknownArgument(Problem):
     known: tuple[str, ...]
     way: str | None = None
     others: tuple[tuple[str, Span], ...] = ()  # told with it
+    noun: str = "argument"
 
     def describe(self) -> Diagnostic:
         has = f"it has {listed(self.known)}" if self.known else "it has none"
-        what = f"argument{'s' * bool(self.others)} "
+        what = f"{self.noun}{'s' * bool(self.others)} "
         what += listed((self.name, *(name for name, _ in self.others)))
         ours = meant(self.name, self.known)
         way = self.way or ours and f"did you mean `{ours}`?" or argument_phrased(self.name)
@@ -55,16 +56,19 @@ class MissingArgument(Problem):
     span: Span | None
     of: str
     name: str
+    is_function: bool = False  # of the language: braces do not construct it
 
     def describe(self) -> Diagnostic:
         argument = f"{self.name} = {TYPICAL.get(self.name, '…')}"
+        text = "" if self.span is None else self.span.text
+        if self.is_function and text.endswith("{}"):
+            text = f"{text[:-2]}()"
         return self.say(f"`{self.of}` needs `{self.name}`", self.span,
-                        suggestion=f"`{_with_argument(self.span, argument)}`")
+                        suggestion=f"`{_with_argument(text, argument)}`")
 
 
-def _with_argument(span: Span | None, argument: str) -> str:
+def _with_argument(text: str, argument: str) -> str:
     """A short call with one argument more; the argument alone elsewhere."""
-    text = "" if span is None else span.text
     if text.isidentifier():
         return f"{text}({argument})"
     if text[-1:] not in (")", "}") or "\n" in text or len(text) > 60:
@@ -120,10 +124,12 @@ class BadValue(Problem):
     reason: str
     expected: str
     way: str | None = None
+    free: Mark | None = None  # where a size of it is declared
 
     def describe(self) -> Diagnostic:
         return self.say(f"`{self.name}` of `{self.of}` must be {self.expected}",
-                        Mark(self.span, f"{self.value} {self.reason}"), suggestion=self.way)
+                        Mark(self.span, f"{self.value} {self.reason}"), self.free,
+                        suggestion=self.way)
 
 
 @dataclass(frozen=True)
@@ -217,7 +223,10 @@ class NotCompileTime(Problem):
 
     `if`, `when` and `for` are settled at compile time. What depends on a tensor's elements is
     written with `where(condition, a, b)`; what depends on a free dimension, such as the batch,
-    cannot be decided before the data are there.
+    cannot be decided before the data are there, unless an `assert` above settles it.
+
+        assert B > 1 else "a batch of one has no neighbours"
+        if (B > 1) { … }              # true
     """
 
     code = "N215"
@@ -258,7 +267,11 @@ class WrongKind(Problem):
 class AssertionFailed(Problem):
     """An `assert` of the file does not hold for these attributes and sizes.
 
-    The message is the author's; the values in it are those of this instance.
+    The message is the author's; the values in it are those of this instance. `{name}` in it stands
+    for a value, `{{` and `}}` for braces. What comes behind it in that body is left out until it
+    holds.
+
+        assert d % heads == 0 else "the width {d} must be a multiple of the {heads} heads"
     """
 
     code = "N217"

@@ -69,7 +69,7 @@ class MissingBraces(Problem):
 
 @dataclass(frozen=True)
 class NamelessResult(Problem):
-    """An output, loss or metric has no name.
+    """An input, output, loss or metric has no name.
 
     Outputs are the names in the exported file, losses and metrics those of the training program:
 
@@ -84,8 +84,9 @@ class NamelessResult(Problem):
     way: str
 
     def describe(self) -> Diagnostic:
-        return self.say(f"{'an' if self.role == 'output' else 'a'} {self.role} has a name",
-                        self.span, suggestion=f"`{self.way}`")
+        article = "an" if self.role in ("input", "output") else "a"
+        return self.say(f"{article} {self.role} has a name", self.span,
+                        suggestion=f"`{self.way}`")
 
 
 @dataclass(frozen=True)

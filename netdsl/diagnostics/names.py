@@ -113,8 +113,13 @@ class NeverApplied(Problem):
     code = "N212"
     span: Span
     path: str
+    is_followed: bool = False  # by a copy
 
     def describe(self) -> Diagnostic:
+        if self.is_followed:
+            return self.say("a copy follows a layer that is applied too, and this one never is",
+                            self.span, suggestion="give it a name and apply it: "
+                            f"`m = {self.span.text}`, then `m(x)` and `ema(m)`")
         return self.say(f"`{self.path}` is never applied", self.span,
                         suggestion="apply it to a tensor, or remove it")
 

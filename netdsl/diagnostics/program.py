@@ -9,6 +9,8 @@ from netdsl.diagnostics.names import listed
 from netdsl.diagnostics.suggest import did_you_mean, nearest
 from netdsl.source import Span
 
+ACCURACY, ACCURACIES = "top1", ("acc", "accuracy")  # its name in most files, and elsewhere
+
 # ------------------------------------------------------------------ losses and parameters
 
 
@@ -24,11 +26,18 @@ class UnknownLoss(Problem):
     span: Span | None
     name: str
     known: tuple[str, ...]
+    is_metric: bool = False
 
     def describe(self) -> Diagnostic:
         has = f"its losses are {listed(self.known)}" if self.known else "it has no loss"
+        way = did_you_mean(self.name, self.known)
+        if self.known and (self.is_metric or way is None and len(self.known) == 1):
+            way = f"`minimize {self.known[0]} with …`"
+        if self.is_metric:
+            return self.say(f"`{self.name}` is a metric, which is measured and not trained on",
+                            self.span, notes=[has], suggestion=way)
         return self.say(f"the model has no loss `{self.name}`", self.span, notes=[has],
-                        suggestion=did_you_mean(self.name, self.known))
+                        suggestion=way)
 
 
 @dataclass(frozen=True)
@@ -143,8 +152,14 @@ class MatchesNothing(Problem):
     span: Span | None
     pattern: str
     known: tuple[str, ...]
+    followed: str | None = None  # by a copy that lies there
 
     def describe(self) -> Diagnostic:
+        if self.followed is not None:
+            return self.say(f"`{self.pattern}` is a copy, which follows `{self.followed}` and "
+                            "which nothing trains", self.span,
+                            suggestion=f"`{self.followed}` is what can be trained; leave "
+                                       f"`{self.pattern}` out")
         return self.say(f"no parameter of the model lies under `{self.pattern}`", self.span,
                         suggestion=did_you_mean(self.pattern, self.known))
 
@@ -299,9 +314,12 @@ class UnknownFigure(Problem):
     known: tuple[str, ...]
 
     def describe(self) -> Diagnostic:
+        figures = {name.removeprefix("val."): name for name in self.known}
+        short = self.name.removeprefix("val.")
+        found = nearest(ACCURACY if short in ACCURACIES else short, figures)
         return self.say(f"the run has no figure `{self.name}`", self.span,
                         notes=[f"it has {listed(self.known)}"],
-                        suggestion=did_you_mean(self.name, self.known))
+                        suggestion=f"did you mean `{figures[found]}`?" if found else None)
 
 
 @dataclass(frozen=True)

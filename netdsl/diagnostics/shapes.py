@@ -148,10 +148,11 @@ class NotASize(Problem):
     span: Span
     found: str
     way: str | None = None
+    where: Mark | None = None  # what is called so
 
     def describe(self) -> Diagnostic:
         return self.say(f"a size is a whole number of at least 0, not {self.found}", self.span,
-                        suggestion=self.way)
+                        self.where, suggestion=self.way)
 
 
 @dataclass(frozen=True)

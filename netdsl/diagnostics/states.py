@@ -80,20 +80,30 @@ class NextTwice(Problem):
     """A state gets two next values.
 
     All updates of a step commit together, so a state has one next value. In a layer that is
-    applied twice its `update` runs twice: keep the state in the model then.
+    applied twice its `update` runs twice. Construct the layer in both places, and each instance has
+    a state of its own; or keep the state in the model.
+
+        y = x -> a: Counted{} -> b: Counted{}
     """
 
     code = "N253"
     span: Span
     name: str
     first: Span
+    applied: tuple[Span, ...] = ()  # where the layer is applied first, and again
+    made: Span | None = None
 
     def describe(self) -> Diagnostic:
         again = self.first == self.span
         message = (f"the update of `{self.name}` runs twice, once for each application"
                    if again else f"`{self.name}` has a next value already")
-        marks = () if again else (Mark(self.first, "given here first"),)
-        return self.say(message, self.span, *marks)
+        if not again or self.made is None:
+            marks = () if again else (Mark(self.first, "given here first"),)
+            return self.say(message, self.span, *marks)
+        places = dict.fromkeys(self.applied)
+        texts = "applied here" if len(places) > 1 else "applied here more than once", "and here"
+        return self.say(message, self.span, *map(Mark, places, texts), suggestion=(
+            f"construct it in each place, for a state of its own: `{self.made.text}`"))
 
 
 @dataclass(frozen=True)

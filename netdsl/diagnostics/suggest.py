@@ -80,6 +80,7 @@ PHRASES = {
     "input": "declare it: `input image: f32[B, 3, 32, 32]`",
     "add": "`+` adds tensors: `x + y`",
     "multiply": "`*` multiplies tensors: `x * y`",
+    "training": "leave it out: `dropout` and `batchnorm` know whether a network is trained",
     "str": "a text stands in quotes: `\"…\"`",
     "lambda": "declare a layer: `layer Name{attribute = 1}(x) { … }`",
 }
@@ -122,6 +123,12 @@ def meant(word: str, known: Iterable[str]) -> str | None:
     return next((ours for ours in (word.lower(), *foreign, *short) if ours in known), None)
 
 
+def elsewhere(word: str, known: Iterable[str]) -> str | None:
+    """The known word that other libraries call `word`."""
+    known = set(known)
+    return next((w for w in _MEANT.get(word.lower().replace("_", ""), ()) if w in known), None)
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` most likely stands for, or None when none is close."""
     known = sorted(set(known))[:MOST_KNOWN]
@@ -135,7 +142,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     swapped = next((name for name in known if sorted(name.lower()) == letters), None)
     if swapped is not None:
         return swapped
-    cutoff = 0.6 if len(word) > 5 else 0.7  # short words are alike by chance
+    cutoff = 0.6 if len(word) > 5 else 0.7 if len(word) > 3 else 0.8  # alike by chance
     close = get_close_matches(word, known, n=1, cutoff=cutoff)
     return close[0] if close else None
 

@@ -236,7 +236,9 @@ class MissingExpression(Problem):
     span: Span  # what needs an expression behind it
 
     def describe(self) -> Diagnostic:
-        return self.say(f"an expression is missing after `{self.span.text}`", self.span)
+        way = "leave the comma out" if self.span.text == "," else None
+        return self.say(f"an expression is missing after `{self.span.text}`", self.span,
+                        suggestion=way)
 
 
 @dataclass(frozen=True)
@@ -317,12 +319,14 @@ class ReservedWord(Problem):
     code: ClassVar[str] = "N115"
     span: Span
     usage: str | None = None  # a sentence
+    way: str | None = None  # where no name of the user's can be meant
 
     def describe(self) -> Diagnostic:
         word = self.span.text
         notes = (self.usage,) if self.usage else ()
         message = f"`{word}` is a keyword and cannot be a name"
-        return self.say(message, self.span, notes=notes, suggestion=f"call it `{word}_`")
+        way = self.way or f"call it `{word}_`"
+        return self.say(message, self.span, notes=notes, suggestion=way)
 
 
 @dataclass(frozen=True)

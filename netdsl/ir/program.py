@@ -8,7 +8,7 @@ name and its arguments. Whoever holds the rows looks them up and tells about wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
@@ -16,11 +16,21 @@ from typing import TypeAlias
 from netdsl.source import Span
 
 
+class Unknown:
+    """The value of what failed: already reported, and silent wherever it goes."""
+
+    def __repr__(self) -> str:
+        return "unknown"
+
+
+UNKNOWN = Unknown()
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A registered row with its arguments: `sgd(lr = 0.1, momentum = 0.9)`, `random_flip()`.
     `spans` has the place of each argument, by its name or its number; `bare` tells that the word
-    stands without parentheses."""
+    stands without parentheses. One without a name stands for what failed."""
 
     name: str
     arguments: tuple[Setting, ...] = ()
@@ -33,10 +43,12 @@ class Recipe:
 @dataclass(frozen=True, slots=True)
 class Reference:
     """Something named that the program does not define: a data field (`image`), a phase
-    (`training`), a figure of the run (`val.top1`)."""
+    (`training`), a figure of the run (`val.top1`). `known` are the names that it defines, for the
+    message where nothing else does either."""
 
     path: tuple[str, ...]
     span: Span | None = field(default=None, compare=False)
+    known: Collection[str] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         return ".".join(self.path)
@@ -61,6 +73,7 @@ class Flow:
 
 Setting: TypeAlias = (
     int | Fraction | float | bool | str | None | tuple["Setting", ...] | Recipe | Reference | Flow
+    | Unknown
 )
 
 

@@ -13,8 +13,19 @@ from netdsl.diagnostics.forms import (
     MissingShape,
     NamelessResult,
 )
+from netdsl.diagnostics.habits import ForeignForm
+from netdsl.diagnostics.syntax import MissingExpression, ReservedWord, Unexpected
 from netdsl.language.place import Edit, Mistake, Place, Rule
-from netdsl.language.words import CLOSED_BY, CLOSING, NAMES, TRAIN_SETTINGS
+from netdsl.language.words import (
+    CLOSED_BY,
+    CLOSING,
+    END,
+    NAMES,
+    STATEMENTS,
+    TRAIN_SETTINGS,
+    TRAIN_STATEMENTS,
+    called,
+)
 
 _ENDS_VALUE = frozenset({"INT", "FLOAT", "STRING", *CLOSING, *NAMES})
 _BEGINS_VALUE = frozenset({"INT", "FLOAT", "STRING", *NAMES})
@@ -69,6 +80,21 @@ def minimize_form(place: Place) -> Mistake | None:
         return None
     optimizer = rest.strip() or "adam(lr = 1e-3)"
     return Mistake(MinimizeForm(span, f"minimize {loss} with {optimizer}"), edits)
+
+
+def minimize_loss(place: Place) -> Mistake | None:
+    """`minimize loss with adam(lr = 1e-3)`."""
+    if place.type() != "LOSS" or place.type(-1) != "MINIMIZE":
+        return None
+    tokens = place.tokens
+    losses = [tokens[p + 1].value for p in range(len(tokens) - 2) if tokens[p].type == "LOSS"
+              and tokens[p + 1].type in NAMES and tokens[p + 2].type == "EQUAL"] or ["ce"]
+    way = f"`minimize {losses[0]} {place.text_behind(place.at)}`"
+    if len(losses) > 1:
+        way = f"name one of them: {', '.join(f'`{name}`' for name in dict.fromkeys(losses))}"
+    edit = Edit(place.at, place.at + 1, (("NAME", losses[0]),))
+    return Mistake(ReservedWord(place.span(), "a loss is named in the model: `loss ce = …`", way),
+                   (edit,))
 
 
 _MINIMISED = (("NAME", "x"), ("WITH", "with"), ("NAME", "x"))
@@ -244,9 +270,100 @@ def missing_comma(place: Place) -> Mistake | None:
     return Mistake(problem, (edit,))
 
 
+# ---------------------------------------------------------------- declarations
+
+
+def unfinished_declaration(place: Place) -> Mistake | None:
+    """`assert n > 1` without `else`, `parameter w: f32[3]` and `state s: f32[3]` without `=`."""
+    begin, over = place.begin, place.type() in STATEMENTS or place.type() in ("RBRACE", END)
+    if not over and not place.starts_line() and place.type(1) != "EQUAL":
+        return None
+    declared = place.text(begin, place.at - 1)
+    if place.tokens[begin].type == "ASSERT" and "ELSE" in place.expected:
+        tokens = (("ELSE", "else"), ("STRING", '"message"'))
+        if any(place.tokens[p].type == "THEN" for p in range(begin, place.at)):
+            return None
+    elif place.tokens[begin].type in ("PARAMETER", "STATE") and place.expected == {"EQUAL"}:
+        if place.type(-1) != "RSQB":
+            return None
+        tokens = (("EQUAL", "="), ("NAME", "zeros"), ("LPAR", "("), ("RPAR", ")"))
+    else:
+        return None
+    end = tokens[0][1] + " " + "".join(text for _, text in tokens[1:])
+    problem = Unexpected(place.span(), called(place.token()), (f"`{tokens[0][1]}`",),
+                         way=f"`{declared} {end}`")
+    return Mistake(problem, (Edit(place.at, place.at, tokens),))
+
+
+def _is_inside(place: Place) -> bool:
+    """Whether brackets of the statement itself are open."""
+    return bool(place.open) and place.open[-1] >= place.begin
+
+
+def trailing_comma(place: Place) -> Mistake | None:
+    """`y = relu(x),` with the next statement behind it."""
+    statement = place.type() in STATEMENTS or place.type() in TRAIN_STATEMENTS
+    if place.type() == "COMMA" and (place.starts_line(1) or place.type(1) in ("RBRACE", END)):
+        comma = place.at
+    elif place.type(-1) == "COMMA" and (statement or place.type() in ("RBRACE", END)):
+        comma = place.at - 1
+    elif (place.type() == "EQUAL" and place.type(-2) == "COMMA" and place.type(-1) in NAMES
+          and place.starts_line(-1)):
+        comma = place.at - 2
+    else:
+        return None
+    if _is_inside(place):
+        return None
+    problem = MissingExpression(place.span_at(comma))
+    return Mistake(problem, (Edit(comma, comma + 1),))
+
+
+def several_declared(place: Place) -> Mistake | None:
+    """`input a: f32[B], b: f32[B]`, `input a, b: f32[B]`, `loss l = a, b`."""
+    begin, at = place.begin, place.at
+    word = place.tokens[begin].type
+    if place.type() != "COMMA" or word not in _DECLARED or _is_inside(place):
+        return None
+    keyword, before = word.lower(), place.text(begin, at - 1)
+    behind = place.text_behind(at)
+    tokens: tuple[tuple[str, str], ...] = ((word, keyword),)
+    if word in ("LOSS", "METRIC"):
+        name = f"{place.tokens[begin + 1].value}_2"
+        tokens, behind = (*tokens, ("NAME", name), ("EQUAL", "=")), f"{name} = {behind}"
+    elif place.type(1) not in NAMES or place.type(2) != "COLON":
+        return None
+    elif at == begin + 2:
+        before += f": {place.text_behind(at + 2)}"
+        tokens = (("COLON", ":"), ("NAME", "f32"), ("LSQB", "["), ("RSQB", "]"), *tokens)
+    problem = ForeignForm(place.span(), f"`{before}  {keyword} {behind}`",
+                          f"each {keyword} is said by itself")
+    return Mistake(problem, (Edit(at, at + 1, tokens),))
+
+
+_DECLARED = frozenset({"INPUT", "STATE", "PARAMETER", "LOSS", "METRIC"})
+
+
+def nested_names(place: Place) -> Mistake | None:
+    """`h, (hn, cn) = …`."""
+    close = place.pairs.partner.get(place.at)
+    if place.type() != "LPAR" or place.type(-1) != "COMMA" or close is None or _is_inside(place):
+        return None
+    if place.tokens[close + 1].type != "EQUAL":
+        return None
+    names = f"{place.text(place.begin, place.at - 1)} {place.text(place.at + 1, close - 1)}"
+    problem = ForeignForm(place.span(0, close - place.at), f"`{names} = …`",
+                          "the names on the left stand in one row")
+    return Mistake(problem, (Edit(place.at, place.at + 1), Edit(close, close + 1)))
+
+
 FORM_RULES: tuple[Rule, ...] = (
     setting_in_body,
     minimize_form,
+    minimize_loss,
+    unfinished_declaration,
+    trailing_comma,
+    several_declared,
+    nested_names,
     missing_braces,
     nameless_result,
     foreign_slice,

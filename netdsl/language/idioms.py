@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
+import re
+
 from netdsl.diagnostics.forms import NamelessResult
-from netdsl.diagnostics.habits import ForeignForm, ForeignSign, SlashComment
+from netdsl.diagnostics.habits import (
+    ForeignConditional,
+    ForeignForm,
+    ForeignSign,
+    SlashComment,
+)
 from netdsl.language.place import Edit, Mistake, Place, Rule
 from netdsl.language.words import NAMES
 
@@ -82,6 +89,72 @@ def when_before_stage(place: Place) -> Mistake | None:
     return Mistake(ForeignForm(place.span(), way), (Edit(place.at, place.at, _UNNAMED),))
 
 
+def ternary(place: Place) -> Mistake | None:
+    """`c ? a : b`, and `x -> relu when c else tanh`."""
+    at, line = place.at, place.line()
+    if place.type() == "QMARK" and "PLUS" in place.expected:
+        first, middle = place.operand(at, -1), place.operand(at, 1) + 1
+        if place.tokens[middle].type != "COLON":
+            return None
+        parts = ((first, at - 1), (at + 1, middle - 1))
+        way = "if {0} then {1} else {2}"
+    elif place.type() == "ELSE":
+        middle = at
+        when = next((p for p in range(at, line.start, -1) if place.tokens[p].type == "WHEN"), at)
+        first = place.operand(when, -1)
+        if when == at or place.tokens[first - 1].type != "ARROW":
+            return None
+        parts = ((when + 1, at - 1), (first, when - 1))
+        way = "(if {0} then {1} else {2})"
+    else:
+        return None
+    last = place.operand(middle, 1)
+    if last == middle or any(begin > end for begin, end in parts):
+        return None
+    meant = way.format(*(place.text(*part) for part in parts), place.text(middle + 1, last))
+    problem = ForeignConditional(place.span(first - at, last - at), meant)
+    return Mistake(problem, (Edit(first, last + 1, _UNNAMED),))
+
+
+def split_sign(place: Place) -> Mistake | None:
+    """`x - > relu`, `a < = b`."""
+    for first in (-1, 0):
+        sign = _SPLIT.get((place.type(first), place.type(first + 1)))
+        if sign is not None and not place.starts_line(first + 1):
+            edit = Edit(place.at + first, place.at + first + 2, (sign,))
+            return Mistake(ForeignSign(place.span(first, first + 1), sign[1]), (edit,))
+    return None
+
+
+_SPLIT = {
+    ("MINUS", "MORETHAN"): ("ARROW", "->"),
+    ("LESSTHAN", "EQUAL"): ("AT_MOST", "<="),
+    ("MORETHAN", "EQUAL"): ("AT_LEAST", ">="),
+}
+
+
+def label_of_parts(place: Place) -> Mistake | None:
+    """`x -> stage.0: conv{8}`, `"c": conv{8}`."""
+    if place.type() != "COLON" or place.type(1) not in NAMES or place.starts_line(1):
+        return None
+    if place.type(2) not in ("LBRACE", "LPAR", "DOT") or "COLON" in place.expected:
+        return None
+    first = place.operand(place.at, -1)
+    if place.tokens[first - 1].type not in ("ARROW", "EQUAL", "RETURN") or first == place.at:
+        return None
+    if any(place.tokens[p].type not in _OF_LABELS for p in range(first, place.at)):
+        return None
+    label = re.sub(r"\W+", "_", place.text(first, place.at - 1)).strip("_")
+    label = label if label.isidentifier() else f"layer_{label}".rstrip("_")
+    made = place.text(place.at + 1, place.operand(place.at, 1))
+    problem = ForeignForm(place.span(first - place.at, -1), f"`{label}: {made}`",
+                          "a label is one name")
+    return Mistake(problem, (Edit(first, place.at, (("NAME", label),)),))
+
+
+_OF_LABELS = frozenset({"INT", "FLOAT", "STRING", "DOT", *NAMES})
+
+
 def label_behind(place: Place) -> Mistake | None:
     """`-> linear{10}: fc`, `-> fc = linear{10}`."""
     if place.type() == "EQUAL" and place.type(-1) in NAMES and place.type(-2) == "ARROW":
@@ -98,13 +171,37 @@ def label_behind(place: Place) -> Mistake | None:
     return Mistake(problem, (Edit(place.at, place.at + 2),))
 
 
+def nameless_declaration(place: Place) -> Mistake | None:
+    """`input: f32[B, 3]`, `output: relu(x)`."""
+    colon = place.at if place.type() == "COLON" else place.at - 1
+    role = place.tokens[colon - 1].type
+    if place.tokens[colon].type != "COLON" or role not in _DECLARED_NAMES:
+        return None
+    if place.tokens[colon + 1].type in ("FOR", "IF") or place.begin not in (colon - 1, colon):
+        return None
+    name, keyword = _DECLARED_NAMES[role], role.lower()
+    declared = role in ("INPUT", "STATE", "PARAMETER")
+    last = max(place.line().stop - 1, colon + 1)
+    sign = ":" if declared else " ="
+    way = f"{keyword} {name}{sign} {place.text(colon + 1, last)}"
+    tokens = (("NAME", name), ("COLON", ":") if declared else ("EQUAL", "="))
+    problem = NamelessResult(place.span_at(colon - 1), keyword, way)
+    return Mistake(problem, (Edit(colon, colon + 1, tokens),))
+
+
 def input_equals(place: Place) -> Mistake | None:
     """`input image = f32[B, 3, 32, 32]`."""
     begin = place.begin
     declares = place.tokens[begin].type in ("INPUT", "STATE", "PARAMETER")
     if not declares or place.at != begin + 2 or place.type() != "EQUAL":
         return None
-    way = f"write `:`: `{place.text(begin, place.at - 1)}: {place.text_behind(place.at)}`"
+    keyword, declared = place.tokens[begin].value, place.text(begin, place.at - 1)
+    if keyword != "input" and "LSQB" not in (place.type(1), place.type(2)):
+        way = f"give it one: `{declared}: f32[…] = {place.text_behind(place.at)}`"
+        type = (("COLON", ":"), ("NAME", "f32"), ("LSQB", "["), ("RSQB", "]"))
+        return Mistake(ForeignForm(place.span(-1), way, f"a {keyword} has a type"),
+                       (Edit(place.at, place.at, type),))
+    way = f"write `:`: `{declared}: {place.text_behind(place.at)}`"
     edit = Edit(place.at, place.at + 1, (("COLON", ":"),))
     return Mistake(ForeignForm(place.span(), way), (edit,))
 
@@ -120,7 +217,8 @@ def result_equals(place: Place) -> Mistake | None:
             f"{role} {name} = {place.text_behind(at)}")
         problem = NamelessResult(place.span(-1), role, way)
         return Mistake(problem, (Edit(at, at, (("NAME", name),)),))
-    if place.tokens[begin].type == "OUTPUT" and at == begin + 2 and place.type() == "COMMA":
+    several = place.tokens[begin].type == "OUTPUT" and at == begin + 2
+    if several and place.type() == "COMMA" and not place.starts_line(1):
         way = f"`output {place.token(-1).value}  output {place.token(1).value}`"
         edit = Edit(at, at + 1, (("OUTPUT", "output"),))
         return Mistake(ForeignForm(place.span(), way, "each output is said by itself"), (edit,))
@@ -128,6 +226,7 @@ def result_equals(place: Place) -> Mistake | None:
 
 
 _RESULT_NAMES = {"OUTPUT": "y", "LOSS": "total", "METRIC": "score"}
+_DECLARED_NAMES = {"INPUT": "x", "STATE": "s", "PARAMETER": "w", **_RESULT_NAMES}
 
 
 def nameless_import(place: Place) -> Mistake | None:
@@ -149,7 +248,11 @@ IDIOM_RULES: tuple[Rule, ...] = (
     spread,
     comparing_word,
     when_before_stage,
+    ternary,
+    split_sign,
+    label_of_parts,
     label_behind,
+    nameless_declaration,
     input_equals,
     result_equals,
     nameless_import,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from difflib import SequenceMatcher
 
-from netdsl.diagnostics.suggest import nearest
+from netdsl.diagnostics.suggest import nearest, phrased
 from netdsl.diagnostics.syntax import (
     BadEdition,
     BadNumber,
@@ -164,6 +164,8 @@ def body_begins_otherwise(place: Place) -> Mistake | None:
         return Mistake(BodyBegin(place.span(), place.span(-1)), (_body_after(brace),))
     if place.tokens[brace - 2].type != "MODEL" or place.tokens[brace].type != "LBRACE":
         return None
+    if place.tokens[brace + 1].type in BODY_BEGINS:
+        return None
     statement = place.type() in STATEMENTS or place.type() in NAMES and place.starts_line()
     if not statement or place.type(-1) == "COMMA":
         return None
@@ -172,6 +174,7 @@ def body_begins_otherwise(place: Place) -> Mistake | None:
     )
 
 
+CONDITIONAL = frozenset({"WHEN", "IF", "NOT", "AND", "OR", "LPAR"})
 BODY_BEGINS = {"INPUT", "STATE", "PARAMETER", "ASSERT"}
 ANY_ASSERTION = (("ASSERT", "assert"), ("NAME", "true"), ("ELSE", "else"), ("STRING", '""'))
 
@@ -221,6 +224,9 @@ def reserved_word(place: Place) -> Mistake | None:
     position = place.at + offset
     word = place.tokens[position]
     edit = Edit(position, position + 1, (("NAME", word.value),))
+    if word.type == "TRAIN" and place.tokens[position - 1].type in CONDITIONAL:
+        way = "`training`" if place.kind == "train" else phrased("training")
+        return Mistake(ReservedWord(place.span(offset), None, way), (edit,))
     return Mistake(ReservedWord(place.span(offset), usage(word.type)), (edit,))
 
 

@@ -11,7 +11,7 @@ from netdsl.diagnostics import Problem, Refused
 from netdsl.diagnostics.syntax import BadEdition, Unexpected
 from netdsl.language import ast, bounds
 from netdsl.language.grammar import grammar
-from netdsl.language.scanner import MOST_PROBLEMS, made, scan
+from netdsl.language.scanner import MOST_PROBLEMS, scan
 from netdsl.language.text import check_text, read_source
 from netdsl.source import Source, Span
 
@@ -19,7 +19,10 @@ __all__ = ["parse", "parse_expression", "read_source"]
 
 EDITIONS = ("1",)
 
-_LET = (made("LET", "let", 0, 0), made("NAME", "value", 0, 0), made("EQUAL", "=", 0, 0))
+_LET = tuple(  # with a line: what was put in to mend something has none
+    Token(type, text, start_pos=0, end_pos=0, line=1)
+    for type, text in (("LET", "let"), ("NAME", "value"), ("EQUAL", "="))
+)
 
 _one_at_a_time = Lock()  # the callbacks hold the source of the parse under way
 

@@ -13,7 +13,10 @@ from netdsl.ir.graph import Initializer
 
 
 class BadArgument(Exception):
-    """A value that an argument cannot take; the message says what is wrong with it."""
+    """A value that an argument cannot take; the message says what is wrong with it, or with the
+    `item` of that number in a list."""
+
+    item: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ def is_number(value: Any) -> bool:
 
 
 def whole(value: Any) -> int:
+    if isinstance(value, Expr):
+        raise BadArgument("is free: it is known when data arrive")
     if not isinstance(value, int) or isinstance(value, bool):
         raise BadArgument("is not a whole number")
     return value
@@ -121,8 +126,15 @@ def dims(value: Any) -> tuple:
 def open_dims(value: Any) -> tuple:
     if not isinstance(value, (tuple, list)):
         raise BadArgument("is not a shape such as [B, 16]")
-    for entry in value:
-        if not isinstance(entry, (Expr, Hole)) and whole(entry) < 0:
+    for i, entry in enumerate(value):
+        if isinstance(entry, (Expr, Hole)):
+            continue
+        try:
+            is_negative = whole(entry) < 0
+        except BadArgument as reason:
+            reason.item = i
+            raise
+        if is_negative:
             raise BadArgument("has a negative size; in `reshape` a `?` stands for what is left")
     return tuple(value)
 

@@ -32,6 +32,8 @@ def attend(
     for i, x in enumerate((q, k, v)):
         if x.type.rank != 3:
             raise ShapeError(f"needs [B, L, d], not {x.type}", i)
+        if isinstance(x.shape[2], int) and x.shape[2] % heads:
+            raise ShapeError(f"{heads} heads do not divide a last axis of {x.shape[2]}", i)
     width = fixed(q, 2, "the last axis")
     rows, columns = rearrangement("b l (h e) -> b h l e"), rearrangement("b l (h e) -> b h e l")
     together = rearrangement("b h l e -> b l (h e)")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, replace
+from typing import Any
 
+from netdsl.ir.dim import Expr, free_symbols
 from netdsl.ir.graph import Emitter, Graph, Node, Value
 from netdsl.ir.relations import Assumption
 
@@ -59,7 +61,7 @@ def prune(graph: Graph) -> Graph:
     sources = (copy.source for copy in graph.copies.values())
     live |= {graph.variables[n].value for n in (*graph.updates, *graph.copies, *sources)}
     paths = {path for node in nodes for path in prefixes(node.path)}
-    inputs = {name: v for name, v in graph.inputs.items() if v in live}
+    inputs = _inputs(graph, nodes, live)
     return replace(
         graph,
         nodes=nodes,
@@ -73,6 +75,34 @@ def prune(graph: Graph) -> Graph:
     )
 
 
+def _inputs(graph: Graph, nodes: Iterable[Node], live: set[Value]) -> dict[str, Value]:
+    """The inputs that are read, and those that alone tell a size which a node has."""
+    told = _symbols(v for v in graph.inputs.values() if v in live)
+    missing = graph.symbols - told
+    if missing:
+        missing &= _symbols(value for node in nodes for value in node.outputs).union(
+            *(free_symbols(size) for node in nodes for field in fields(node.attrs)
+              for size in _sizes_in(getattr(node.attrs, field.name))))
+    inputs = {}
+    for name, value in graph.inputs.items():
+        if value in live or missing & value.type.symbols:
+            inputs[name] = value
+            missing -= value.type.symbols
+    return inputs
+
+
+def _sizes_in(attribute: Any) -> Iterator[Expr]:
+    if isinstance(attribute, Expr):
+        yield attribute
+    elif isinstance(attribute, tuple):
+        for part in attribute:
+            yield from _sizes_in(part)
+
+
+def _symbols(values: Iterable[Value]) -> frozenset[str]:
+    return frozenset().union(*(value.type.symbols for value in values))
+
+
 def _assumed(
     assumptions: tuple[Assumption, ...], nodes: Iterable[Node], paths: set[str],
     inputs: dict[str, Value],
@@ -81,7 +111,7 @@ def _assumed(
     if not assumptions:
         return ()
     places = {(node.path, node.span) for node in nodes}
-    symbols = frozenset().union(*(value.type.symbols for value in inputs.values()))
+    symbols = _symbols(inputs.values())
     return tuple(
         each for each in assumptions
         if each.relation.symbols <= symbols and (each.of_batch or each.is_needed(places, paths))

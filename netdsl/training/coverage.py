@@ -6,7 +6,7 @@ and never by two optimisers of one step. `rest` is what no other pattern of the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from netdsl.diagnostics import Report
@@ -54,17 +54,19 @@ def cover(
     trainable: Sequence[Collection[str]],
     parameters: Collection[str],
     report: Report,
+    copies: Mapping[str, str] | None = None,
 ) -> tuple[Coverage, ...]:
     """Who trains what in each step, where `trainable[i]` are the parameters that the losses of the
     i-th step need. Patterns may also name others of the model's `parameters`. Conflicts and gaps
-    are reported; nothing is returned where there is too much to compare."""
+    are reported; nothing is returned where there is too much to compare. `copies` tells what each
+    variable of a copy follows."""
     frozen = [Claim(pattern, None, pattern.span) for pattern in program.freeze]
     claims = [_claims(step) for step in program.steps]
     everything = [*frozen, *(claim for own in claims for claim in own)]
     if len(everything) * len(parameters) > MOST_COMPARED:
         report.add(TooMuch(everything[-1].span, "patterns times parameters", MOST_COMPARED))
         return ()
-    matched = _check_matches(everything, parameters, report)
+    matched = _check_matches(everything, parameters, copies or {}, report)
 
     steps = [_Owners(names) for names in trainable]
     for step, own in zip(steps, claims):
@@ -132,7 +134,7 @@ class _Owners:
 
 
 def _check_matches(
-    claims: Iterable[Claim], parameters: Collection[str], report: Report
+    claims: Iterable[Claim], parameters: Collection[str], copies: Mapping[str, str], report: Report
 ) -> bool:
     """Whether every pattern is that of some parameter; reports those that are not."""
     unmatched = [
@@ -143,5 +145,16 @@ def _check_matches(
     if unmatched:
         known = tuple(sorted({path for name in parameters for path in prefixes(name)}))
         for claim in unmatched[:MOST_PROBLEMS]:
-            report.add(MatchesNothing(claim.span, str(claim.pattern), known))
+            followed = _followed(claim.pattern, copies)
+            report.add(MatchesNothing(claim.span, str(claim.pattern), known, followed))
     return not unmatched
+
+
+def _followed(pattern: Pattern, copies: Mapping[str, str]) -> str | None:
+    """What the copy at a pattern follows: `on` for `t` where `t.fc.weight` follows `on.fc.weight`.
+    None where no copy lies there."""
+    for name, source in copies.items():
+        if pattern.covers(name):
+            below = name.split(".")[len(pattern.segments):]
+            return ".".join(source.split(".")[: -len(below) or None])
+    return None

@@ -186,7 +186,8 @@ SCHEDULES = Table("schedule", {
 })
 
 ORDER = "a schedule is one schedule, or `warmup` followed by one"
-EXAMPLE = "`warmup(5) -> cosine(0.1)`"
+FOLLOWING = "cosine(0.1)"
+EXAMPLE = f"`warmup(5) -> {FOLLOWING}`"
 
 
 def bind_schedule(setting: Setting) -> Schedule:
@@ -200,14 +201,15 @@ def bind_schedule(setting: Setting) -> Schedule:
     chained = isinstance(setting, Flow)
     schedule = _bind_flow(setting, report) if chained else SCHEDULES.bind(setting, report)
     if isinstance(schedule, Warmup):
-        report.add(BrokenChain(setting.span, "`warmup` leads to no schedule", EXAMPLE))
+        way = EXAMPLE if chained else f"`{_written(setting)} -> {FOLLOWING}`"
+        report.add(BrokenChain(setting.span, "`warmup` leads to no schedule", way))
     if schedule is None or report.has_errors:
         raise Refused(*report.problems)
     return schedule
 
 
 def _bind_flow(flow: Flow, report: Report) -> Schedule | None:
-    told = BrokenChain(flow.span, f"{ORDER}, not {show(flow)}", EXAMPLE)
+    told = BrokenChain(flow.span, f"{ORDER}, not {show(flow)}", _in_order(flow))
     single = len(flow.stages) == 1 and flow.stages[0].condition is None
     if not single or not isinstance(flow.head, Recipe):
         report.add(told)
@@ -220,6 +222,22 @@ def _bind_flow(flow: Flow, report: Report) -> Schedule | None:
         report.add(told)
         return None
     return then if isinstance(then, Warmup) else Warmed(first, then)
+
+
+def _in_order(flow: Flow) -> str:
+    """The user's own schedules with the warmup first, where that makes one of them."""
+    parts = [flow.head, *(stage.recipe for stage in flow.stages)]
+    if len(parts) != 2 or not all(isinstance(part, Recipe) for part in parts):
+        return EXAMPLE
+    warm, then = sorted(parts, key=lambda part: part.name != "warmup")
+    if warm.name != "warmup" or then.name == "warmup" or then.name not in SCHEDULES.rows:
+        return EXAMPLE
+    return f"`{_written(warm)} -> {_written(then)}`"
+
+
+def _written(recipe: Recipe) -> str:
+    """As the user wrote it."""
+    return show(recipe) if recipe.span is None else " ".join(recipe.span.text.split())
 
 
 def scheduled(kind: Kind) -> Kind:

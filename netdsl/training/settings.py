@@ -38,6 +38,7 @@ from netdsl.registry import (
     instance,
     kind_of,
     list_of,
+    misnamed,
     row_of,
     show,
     word_among,
@@ -291,7 +292,8 @@ def bind_settings(program: TrainProgram, report: Report) -> Mapping[str, Entry]:
         try:
             rows[name] = row(kind.convert(setting))
         except BadArgument:
-            report.add(WrongSetting(span, name, show(setting), kind.expected))
+            told = None if kind is kind_of(FloatWord) else misnamed(setting, kind)
+            report.add(told or WrongSetting(span, name, show(setting), kind.expected))
         except Refused as refused:
             for problem in refused.problems:
                 report.add(problem)

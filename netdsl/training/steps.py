@@ -44,7 +44,9 @@ def bind_steps(
     if not all(fit):
         return None
     slices = [train(graph, [each.loss for each in step.minimize]) for step in steps]
-    coverage = cover(program, [each.trainable for each in slices], graph.parameters, report)
+    copies = {name: copy.source for name, copy in graph.copies.items()}
+    trainable = [each.trainable for each in slices]
+    coverage = cover(program, trainable, graph.parameters, report, copies)
     if len(report.problems) > before or any(None in each for each in optimizers):
         return None
     for step, covered in zip(steps, coverage):
@@ -61,7 +63,8 @@ def _losses_fit(graph: Graph, step: Step, report: Report) -> bool:
     for each in step.minimize:
         loss = graph.losses.get(each.loss)
         if loss is None:
-            report.add(UnknownLoss(each.place, each.loss, tuple(graph.losses)))
+            report.add(UnknownLoss(each.place, each.loss, tuple(graph.losses),
+                                   each.loss in graph.metrics))
         elif loss.shape:
             report.add(LossNotScalar(each.place, each.loss, str(loss.type)))
         fit = fit and loss is not None and not loss.shape

@@ -14,6 +14,10 @@ from netdsl.rewrite.rebuild import prefixes
 from netdsl.views.rendering import human, plain_table, to_text
 
 HEAD = ("layer", "kind", "output", "parameters", "MACs", "only in")
+LONG = 24  # characters of a formula: one beyond is written below the table
+LONGEST = 600  # characters of a formula that is written anywhere
+FORMULA = "formula"  # what stands for it in the table
+MOST_ROWS = 500  # of a table in text
 CONVENTION = "MACs are multiply-accumulates of convolutions and matrix products for one example."
 Texts: TypeAlias = tuple[str, str, str, str, str, str]  # one for each of HEAD
 
@@ -31,7 +35,8 @@ class Cells:
 def summary_text(
     summary: Summary, depth: int | None = None, width: int = 100, color: bool = False
 ) -> str:
-    """The table as text of at most `width` columns; `depth` 1 shows the outermost layers alone."""
+    """The table as text of at most `width` columns; `depth` 1 shows the outermost layers alone. Of
+    more than MOST_ROWS rows the others are counted."""
     from rich.text import Text
 
     table = plain_table(show_footer=True)
@@ -40,15 +45,19 @@ def summary_text(
         right = name in ("parameters", "MACs")
         table.add_column(
             name, "\n".join(foot[i] for foot in feet), justify="right" if right else "left",
+            min_width=min(len(name), width // len(HEAD) - 2),
             no_wrap=name != "output", overflow="ellipsis" if name != "output" else "fold",
         )
-    for cells in rows(summary, depth):
+    shown = list(rows(summary, depth))
+    for cells in shown[:MOST_ROWS]:
         first, *others = cells.texts
         style = "dim" if cells.quiet else ""
         name = Text("  " * cells.depth + first, style)
         table.add_row(name, *(Text(text, style) for text in others))
     title = Text(signature(summary), "bold")
-    below = "\n".join((CONVENTION, *assumed(summary)))
+    left = len(shown) - MOST_ROWS
+    more = f"… {left:,} more rows: `--json` has all, `--depth 1` the outermost."
+    below = "\n".join((*([more] if left > 0 else []), *notes(summary)))
     return "\n\n".join((
         to_text(title, width, color), to_text(table, width, color),
         to_text(Text(below, "dim"), width, color),
@@ -75,13 +84,30 @@ def summary_html(summary: Summary) -> str:
         f"<table><caption>{escape(signature(summary))}</caption>",
         f"<thead>{line(HEAD, 'th')}</thead>",
         "<tbody>", *body, "</tbody>", "<tfoot>", *feet, "</tfoot>", "</table>",
-        *(f"<small>{escape(line)}</small>" for line in (CONVENTION, *assumed(summary))),
+        *(f"<small>{escape(line)}</small>" for line in notes(summary)),
     ))
+
+
+def notes(summary: Summary) -> list[str]:
+    """What stands below the table."""
+    return [CONVENTION, *formulas(summary), *assumed(summary)]
 
 
 def assumed(summary: Summary) -> list[str]:
     """`Assumes H >= 7 (conv in stem, file.net:12).`"""
     return [f"Assumes {each.line}." for each in summary.assumptions]
+
+
+def formulas(summary: Summary) -> list[str]:
+    """The totals that are too long for the table: `MACs in inference: 432 * H * W + …`."""
+    lines = []
+    for phase in phases_of(summary):
+        macs = getattr(summary, phase).macs
+        if show_work(macs) == FORMULA:
+            text = str(macs)
+            text = text if len(text) <= LONGEST else "a long formula, which `--json` has whole"
+            lines.append(f"MACs in {phase}: {text}.")
+    return lines
 
 
 def signature(summary: Summary) -> str:
@@ -140,7 +166,10 @@ def show_type(type: TensorType) -> str:
 def show_work(macs: Dim) -> str:
     if macs == 0:
         return ""
-    return human(macs) if isinstance(macs, int) else str(macs)
+    if isinstance(macs, int):
+        return human(macs)
+    text = str(macs)
+    return text if len(text) <= LONG else FORMULA
 
 
 def totals(summary: Summary, phase: str) -> Texts:

@@ -120,3 +120,11 @@ def test_one_mistake_gives_one_message():
     text = body("y = imgae\nz = y\nfor (i in 0..imgae) { y = y + i  z = y }\nif (imgae) { q = 3 }\n"
                 "f = fc: linear{imgae}\noutput w = f(y) * q + z\nloss l = mean(w)")
     assert codes_of(text) == ["N201"]
+
+
+def test_a_name_means_what_it_was_bound_to_last():
+    statements = "enc: for (i in 0..3) { x = x + 1\n h = x * 2 }\n s: if (true) { y = x }\noutput y"
+    names = graph_of(body(statements)).names
+    assert names["x"] is names["enc.2.x"] is names["y"] is names["s.y"]
+    assert names["enc.0.x"] is not names["enc.1.x"]
+    assert "enc.1.h" in names and "h" not in names

@@ -140,6 +140,27 @@ def test_a_tour_has_no_mistakes(path):
     assert not checked(path.read_text("utf-8"))
 
 
+FOUND = {  # by these searches, each for something that was mended
+    "a state that nothing reads": """
+        model M { input x: f32[B, 3]  state s: f32[3] = 0  update { next s = mean(x, axis = 0) }
+                  output x  loss l = mean(x) }""",
+    "a copy of what nothing needs": """
+        layer K(x) { y = x -> dead: linear{3}  return x -> fc: linear{3} }
+        model M { input x: f32[B, 3]  f = K{}  g = ema(f, decay = 0.9)  output y = f(x)
+                  loss l = mean(g(x)) }""",
+    "a size that only another slice's input tells": """
+        model M { input x: f32[B, 2]  input z: f32[2, 3]  output x  output y = reshape(z, [B, 3])
+                  loss l = mean(y * B) }""",
+    "heads that do not divide": """
+        model M { input x: f32[B, L, 4]  output y = attend(x, x, x, heads = 3) }""",
+}
+
+
+@pytest.mark.parametrize("text", FOUND.values(), ids=FOUND)
+def test_what_was_found(text):
+    check(text)
+
+
 @given(mutated())
 @quick(200)
 def test_mutations(text):

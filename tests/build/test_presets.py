@@ -73,7 +73,10 @@ def test_overrides_that_cannot_be(given, codes):
 def test_an_override_is_shown_as_it_was_given():
     problem, = problems_of(TEXT, "Base", widht=3)
     mark = problem.describe().marks[0]
-    assert mark.span.source.name == "-D widht" and mark.span.text == "3"
+    assert mark.span.source.text == "widht=3" and mark.span.text == "widht"
+    problem, = problems_of(TEXT, "Base", width="nothing")
+    mark = problem.describe().marks[0]
+    assert mark.span.source.name == "-D width" and mark.span.text == "nothing"
 
 
 PRESETS = {

@@ -7,7 +7,9 @@ from collections import Counter
 
 import pytest
 
+from netdsl.cli import concepts
 from netdsl.cli.pages import all_pages, problems
+from netdsl.language.words import FORMS
 from netdsl.layers import WORDS
 from netdsl.training.settings import SETTINGS, STATEMENTS
 
@@ -55,6 +57,14 @@ def test_every_page_is_in_the_contents_and_can_be_asked_for():
     ("he_normal", "he_normal    (initialiser)\n"),
     ("feed", "    feed image = image -> random_flip()\n"),
     ("input", "`input` stands in models.\n"),
+    ("state", "    state queue: f32[d, K] = …\n\nA tensor that is kept from one step to the next"),
+    ("step", "Several `minimize` run in the order of their steps"),
+    ("->", "x -> f    (sign)\n"),
+    ("_", "In a shape: any size."),
+    ("bf16", "(dtype)\n"),
+    ("label", "`fc.weight` and `fc.bias`"),
+    ("Conv2d", "`Conv2d` is called `conv` here.\n\nconv{"),
+    ("std", "(Hu et al. 2018).\n"),
     ("update", "`update` stands in models.\n"),
     ("parameter", "`parameter` stands in models and layers.\n"),
     ("data", "data digits(take = 1000)    (setting)\n"),
@@ -71,6 +81,15 @@ def test_pages(word, shown):
 
 def test_every_entry_of_a_train_program_has_a_page():
     assert {*SETTINGS.rows, *STATEMENTS} <= {page.word for page in all_pages()}
+
+
+def test_every_keyword_has_a_form_and_a_meaning():
+    assert FORMS.keys() == concepts.KEYWORDS.keys()
+
+
+def test_the_contents_have_headings_in_the_plural():
+    lines = netdsl("explain").stdout.splitlines()
+    assert {"libraries", "ways to stop", "origins of weights", "random draws"} <= set(lines)
 
 
 def test_what_nobody_knows():

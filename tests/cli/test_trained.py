@@ -255,11 +255,23 @@ def test_a_slice_between_named_values(here, weights):
     (["--outputs", "logist"], "error[N856]: `Digits` has no value named `logist`"),
     (["--from", "memory"], "there are `image`"),
     (["--outputs", "x,"], "a name is missing"),
+    (["--outputs", ""], "a name is missing"),
+    (["--outputs", "x,x"], "a name stands twice"),
+    (["--outputs", "x", "--from", "logits"], "error[N857]: `x` does not depend on `logits`"),
+    (["--from", "label"], "error[N857]: `logits` does not depend on `label`"),
 ])
 def test_a_slice_between_names_that_exist(here, options, message):
     result = netdsl("compile", DIGITS, "-o", "d.onnx", *options)
     assert result.exit_code != 0 and message in result.stderr
     assert not (here / "d.onnx").exists()
+
+
+def test_what_no_memory_holds_is_refused_before_it_is_made(here):
+    (here / "large.net").write_text(
+        "net 1\nmodel M {\n input x: f32[B, 1000000]\n output y = x -> fc: linear{500000} }\n")
+    result = netdsl("compile", "large.net", "-o", "d.onnx")
+    assert result.exit_code == 1
+    assert "error[N858]: what `M` learns does not fit into the memory: 2,000.0" in result.stderr
 
 
 # ------------------------------------------------------------------ predict

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import fields
 from pathlib import Path
@@ -152,12 +152,6 @@ def prints_and_parses_back(file: ast.File) -> None:
     assert format_file(again) == text
 
 
-@quick(100)
-@given(trees.files)
-def test_trees_print_and_parse_back(file):
-    prints_and_parses_back(file)
-
-
 ALSO_WRITTEN = """
 net 1
 layer L(x) { return x }
@@ -166,28 +160,41 @@ layer N{a,}(x, y,) -> ([B], [B],) { return f(x,), (x), [x,], (x, y,), g{a,}, x[_
 """  # as the printer does not write it
 
 
-def test_trees_have_every_form():
-    """Every kind of node, every part that may be left out there and left out, and every
-    alternative of the grammar."""
-    seen: set[tuple] = set()
+@quick(100)
+@given(trees.files)
+def test_trees_print_and_parse_back(file):
+    prints_and_parses_back(file)
+
+
+@pytest.mark.slow
+def test_many_trees_print_and_parse_back():
+    """And among them is every kind of node, with and without each part that may be left out, and
+    every alternative of the grammar."""
+    seen, rules = printed_trees(4_000)
+    kinds = [kind for kind in vars(ast).values() if isinstance(kind, type)
+             and issubclass(kind, ast.Syntax) and kind not in (ast.Syntax, ast.Comment)]
+    assert len(kinds) > 40 and set(kinds) - seen == set()
+    optional = {(kind, field.name) for kind in kinds for field in fields(kind)
+                if "None" in str(field.type)}
+    assert {(*part, is_there) for part in optional for is_there in (True, False)} - seen == set()
+    rules.update(reductions(ALSO_WRITTEN))
+    assert [rule for rule in grammar()[0].rules if rule not in rules] == []
+
+
+def printed_trees(count: int) -> tuple[set, Counter]:
+    """Prints trees, parses them back, and gives what they are made of."""
+    seen: set = set()
     rules: Counter = Counter()
 
-    @quick(400)
+    @quick(count)
     @given(trees.files)
     def search(file):
+        prints_and_parses_back(file)
         seen.update(forms(file))
         rules.update(reductions(format_file(file)))
 
     search()
-    rules.update(reductions(ALSO_WRITTEN))
-    kinds = [kind for kind in vars(ast).values() if isinstance(kind, type)
-             and issubclass(kind, ast.Syntax) and kind not in (ast.Syntax, ast.Comment)]
-    assert len(kinds) > 40
-    optional = {(kind, field.name) for kind in kinds for field in fields(kind)
-                if "None" in str(field.type)}
-    assert {*kinds} - seen == set()
-    assert {(*part, is_there) for part in optional for is_there in (True, False)} - seen == set()
-    assert [rule for rule in grammar()[0].rules if rule not in rules] == []
+    return seen, rules
 
 
 def forms(node: object) -> Iterator[object]:
@@ -224,36 +231,43 @@ def reductions(text: str) -> Counter:
     return taken
 
 
-@pytest.mark.slow
-@quick(4_000)
-@given(trees.files)
-def test_many_trees_print_and_parse_back(file):
-    prints_and_parses_back(file)
+COMMENTS = (" # {}\n", "\n# {}\n", "\n\n  # {}\n\n# more\n")  # beside, above, apart
 
 
-@st.composite
-def commented(draw) -> str:
-    """The tour with comments between its words, beside and above them."""
-    tokens = scan(Source("tour.net", TOUR))[0]
-    places = draw(st.lists(st.integers(0, len(tokens) - 1), min_size=1, max_size=12, unique=True))
-    text = TOUR
-    for number, place in enumerate(sorted(places, reverse=True)):
-        token = tokens[place]
-        if text[token.start_pos - 1] == ".":
-            continue
-        line = draw(st.sampled_from([" # {}\n", "\n# {}\n", "\n\n  # {}\n\n# more\n"]))
-        text = text[: token.start_pos] + line.format(number) + text[token.start_pos :]
+def commented(text: str, places: Mapping[int, str]) -> str:
+    """The text with comments before some of its tokens, by number."""
+    tokens = scan(Source("tour.net", text))[0]
+    lines = {tokens[number % len(tokens)].start_pos: line for number, line in places.items()}
+    for start in sorted(lines, reverse=True):
+        if not text[:start].endswith("."):
+            text = text[:start] + lines[start].format(start) + text[start:]
     return text
 
 
+places = st.dictionaries(st.integers(0, 600), st.sampled_from(COMMENTS), min_size=1, max_size=12)
+
+
 @quick(40)
-@given(commented())
-def test_comments_survive_anywhere(text):
-    check(text)
+@given(places)
+def test_comments_survive_anywhere(places):
+    check(commented(TOUR, places))
+
+
+@pytest.mark.parametrize("line", COMMENTS)
+def test_comments_survive_everywhere(line):
+    count = len(scan(Source("tour.net", TOUR))[0])
+    check(commented(TOUR, dict.fromkeys(range(count), line)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", COMMENTS)
+def test_a_comment_survives_at_every_place(line):
+    for number in range(len(scan(Source("tour.net", TOUR))[0])):
+        check(commented(TOUR, {number: line}))
 
 
 @pytest.mark.slow
 @quick(2_000)
-@given(commented())
-def test_comments_survive_anywhere_often(text):
-    check(text)
+@given(trees.files.map(format_file).filter(bool), places)
+def test_comments_survive_in_any_tree(text, places):
+    check(commented(text, places))

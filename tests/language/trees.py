@@ -122,7 +122,7 @@ declarations = st.one_of(
     node(ast.LayerDeclaration, names, attributes, operands, several(types), bodies),
     node(ast.ModelDeclaration, names, attributes, model_bodies),
     node(ast.Preset, names, expressions),
-    node(ast.TrainDeclaration, maybe(names), names, several(train_statements)),
+    node(ast.TrainDeclaration, maybe(names), names, several(train_statements, most=6)),
     node(ast.SampleDeclaration, names, expressions),
 )
 files = node(ast.File, maybe(st.just(1)), several(declarations))

@@ -251,6 +251,57 @@ MISTAKES = {
     "epochs_in_model": Mistake("N128", {"    epochs 3\n\n": "\n"}, ("`train Small { epochs 3 }`",),
                                marked="epochs"),
     "setting_equals": Mistake("N125", {"batch_size = 32": "batch 32"}, ("`batch 32`",), marked="="),
+    # ------------------------------------------------------------ a second stranger
+    "assert_without_else": Mistake(
+        "N110", {"assert classes > 1": 'assert classes > 1 else "message"'}, marked="x",
+    ),
+    "parameter_without_value": Mistake("N110", {
+        "w: f32[1, 1, 28, 28]": "w: f32[1, 1, 28, 28] = zeros()",
+    }, marked="x"),
+    "parameter_without_type": Mistake("N125", {"w = ones()": "w: f32[1, 1, 1, 28] = ones()"},
+                                      ("`parameter w: f32[…] = ones()`",), marked="w"),
+    "minimize_loss": Mistake(
+        "N115", {"minimize loss": "minimize ce"}, ("`minimize ce with adam(lr = 1e-3)`",,
+    ),
+                             marked="loss"),
+    "when_train": Mistake("N115", {" when train": ""}, ("leave it out",), marked="train"),
+    "trailing_comma": Mistake(
+        "N111", {"{classes},": "{classes}"}, ("leave the comma out",), marked=",",
+    ),
+    "label_of_parts": Mistake(
+        "N125", {"stem.0:": "stem_0:"}, ("`stem_0: conv{16, k = 3}`",), marked="stem.0",
+    ),
+    "label_in_quotes": Mistake("N125", {'"stem":': "stem:"}, ("`stem: conv{16, k = 3}`",)),
+    "input_without_name": Mistake("N131",
+                                  {"input: f32[B, 1, 28, 28]": "input x: f32[B, 1, 28, 28]"},
+                                  marked="input"),
+    "position_behind_name": Mistake(
+        "N204", {"k = 3, 2": "k = 3, stride = 2"}, ("`stride = 2`",), marked="2",
+    ),
+    "pool_empty_braces": Mistake("N203", {"maxpool{}": "maxpool(k = 3)"}),
+    "label_in_braces": Mistake(
+        "N240", {"    x = image": "    c = 16\n    x = image"}, ("`c = 16`",), marked="c",
+    ),
+    "ternary": Mistake("N121", {"classes > 5 ? relu(x) : tanh(x)":
+                                "if classes > 5 then relu(x) else tanh(x)"}),
+    "when_else": Mistake("N121", {"relu when classes > 5 else tanh":
+                                  "(if classes > 5 then relu else tanh)"}),
+    "inputs_in_row": Mistake(
+        "N125", {", label:": "  input label:"}, ("28]  input label: i64[B]",), marked=",",
+    ),
+    "split_arrow": Mistake("N120", {"- >": "->"}),
+    "losses_in_row": Mistake("N125", {", mean(logits)": "  loss ce_2 = mean(logits)"}, marked=","),
+    "nested_names": Mistake("N125", {"x, (h, c)": "x, h, c"}, ("`x, h, c = …`",), marked="(h, c)"),
+    "std_unused": Mistake("N201", {"net 1\n": "net 1\nuse std\n"}, ("`use std`",), marked="std"),
+    "size_of_model": Mistake("N306", {"[B, L]": "[B, L_]"}, ("`L_`",), marked="L"),
+    "unsqueeze": Mistake("N226", {"image.unsqueeze(1)": "stack([image], axis = 1)"}),
+    "torch_cat": Mistake("N201", {"torch.cat([image, image], dim = 1)":
+                                  "concat([image, image], axis = 1)"}, marked="torch.cat"),
+    "transpose_axes": Mistake("N204", {"transpose(image, 1, 2)": "transpose(image, [0, 2, 1, 3])"}),
+    "reshape_sizes": Mistake("N204", {"reshape(image, B, 784)": "reshape(image, [B, 784])"}),
+    "reshape_minus_one": Mistake("N205", {"[B, -1]": "[B, ?]"}, left=("N309",)),
+    "initialiser_bare": Mistake("N205", {"he_normal": "he_normal()"}, marked="he_normal"),
+    "mask_axes": Mistake("N302", {"tril(28)": "reshape(tril(28), [1, 1, 28, 28])"}),
 }
 
 

@@ -68,6 +68,31 @@ def test_a_narrow_summary_keeps_its_width():
     assert max(map(len, summary_text(summary, width=60).splitlines())) <= 60
 
 
+def network(tmp_path: Path, body: str) -> netdsl.Model:
+    path = tmp_path / "made.net"
+    path.write_text(f"model M {{ {body} }}", "utf-8")
+    return netdsl.load(path)
+
+
+def test_a_long_formula_stands_below_the_table(tmp_path):
+    model = network(tmp_path, """input x: f32[B, 3, H, W]
+        output y = x -> c1: conv{8, k = 3, stride = 2} -> c2: conv{8, k = 3, stride = 2}""")
+    summary = model.summary()
+    lines = summary_text(summary).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[2].split() == ["layer", "kind", "output", "parameters", "MACs", "only", "in"]
+    assert any(line.split()[:2] == ["c2", "conv"] and line.endswith("formula") for line in lines)
+    assert f"MACs in inference: {summary.inference.macs}." in " ".join(lines)
+
+
+def test_of_very_many_rows_the_others_are_counted(tmp_path):
+    model = network(tmp_path, """input x: f32[B, 3]
+        y = x  for (i in 0..800) { y = relu(y) }  output y""")
+    text = summary_text(model.summary())
+    assert text.count("relu") == 500
+    assert "… 300 more rows: `--json` has all" in text
+
+
 def test_summary_in_colour_says_the_same():
     import re
 
