@@ -93,7 +93,8 @@ QUICK: dict[str, tuple[str | bytes, int]] = {
     "an unclosed string": ('let a = "' + "x" * 60_000, REFUSED),
     "an attribute of Python's": (model("output y = x.__class__.__mro__"), REFUSED),
     "a pattern of Python's": (
-        model('assert false else "{0.__class__} {x.__init__.__globals__} {x!r:>9999999}"\noutput x'),
+        model('assert false else "{0.__class__} {x.__init__.__globals__} {x!r:>9999999}"\n'
+              'output x'),
         REFUSED),
     "only comments": ("# nothing\n" * 1000, FINE),
     "very many models": ("".join(f"model M{i} {{ input x: f32[B] output x }}\n"
@@ -129,7 +130,8 @@ SMALL: dict[str, tuple[str | bytes, int]] = {
     "a stride of 0": (model("output y = x -> c: conv{8, stride = 0}", x=IMAGE), REFUSED),
     "a dilation of 0": (model("output y = x -> c: conv{8, dilation = 0}", x=IMAGE), REFUSED),
     "0 groups": (model("output y = x -> c: conv{8, groups = 0}", x=IMAGE), REFUSED),
-    "groups that do not divide": (model("output y = x -> c: conv{8, groups = 3}", x=IMAGE), REFUSED),
+    "groups that do not divide": (
+        model("output y = x -> c: conv{8, groups = 3}", x=IMAGE), REFUSED),
     "pooling to nothing": (model("output y = x -> maxpool(9)", x=IMAGE), REFUSED),
     "a pad of 10^18": (model("output y = x -> maxpool(2, pad = 10 ** 18)", x=IMAGE), REFUSED),
     "5,000 digits": (f"let a = {'7' * 5_000}", REFUSED),
@@ -147,7 +149,8 @@ SMALL: dict[str, tuple[str | bytes, int]] = {
     "dunders": (model("output y = x * __class__ * __import__",
                       "let __class__ = 1\nlet __import__ = 2"), FINE),
     "self": (model("output y = x * self", "let self = 1"), FINE),
-    "keywords of Python": (model("output y = x * lambda_ + yield", "let lambda_ = 1\nlet yield = 2"),
+    "keywords of Python": (model("output y = x * lambda_ + yield",
+                                 "let lambda_ = 1\nlet yield = 2"),
                            FINE),
     "an attribute called as Python's": (
         model("output y = x -> f: linear{3, __class__ = 3}"), REFUSED),
@@ -175,7 +178,7 @@ SMALL: dict[str, tuple[str | bytes, int]] = {
         + "".join(f"model P{i} = M{{{i}}}\n" for i in range(3000)), REFUSED),
     "very many programs": (
         model("output y = x -> f: linear{3}\nloss l = mean(y)") + "".join(
-            f"train t{i}: M {{ minimize l with sgd(lr = 0.1) }}\n" for i in range(1200)), FINE),
+            f"train t{i}: M {{ minimize l with sgd(lr = 0.1) }}\n" for i in range(1200)), REFUSED),
     "very many settings": (
         model("output y = x -> f: linear{3}\nloss l = mean(y)") + "train M { "
         + "".join(f"s{i} {i}\n" for i in range(5000)) + "}", REFUSED),
@@ -199,7 +202,8 @@ LONG: dict[str, tuple[str | bytes, int, float, float]] = {  # with seconds and m
         model("output y = x -> relu when true" + " and true" * MANY), FINE, 10, 500),
     "x -> relu -> …": (model("output y = x" + " -> relu" * MANY), FINE, 20, 1500),
     "x = x -> relu": (model("x = x -> relu\n" * MANY + "output x"), FINE, 20, 1500),
-    "a loop of relu": (model(f"for (i in 0..{MANY}) {{ x = x -> relu }}\noutput x"), FINE, 20, 1500),
+    "a loop of relu": (
+        model(f"for (i in 0..{MANY}) {{ x = x -> relu }}\noutput x"), FINE, 20, 1500),
     "a loop of linear": (model(f"l: for (i in 0..{MANY}) {{ x = x -> linear{{3}} }}\noutput x"),
                          FINE, 20, 1500),
     "x -> linear -> …": (model(f"output y = x\n{LAYERS}"), FINE, 20, 1500),
@@ -210,7 +214,8 @@ LONG: dict[str, tuple[str | bytes, int, float, float]] = {  # with seconds and m
     "a line of 10 MB": ("let a = " + "1 + " * 2_500_000 + "1", REFUSED, 10, 500),
     "a comment of 100 MB": ("#" * 100_000_000, REFUSED, 10, 500),
     "a comment of 4 MB": ("#" * 4_000_000 + "\n" + model("output x"), FINE, 10, 500),
-    "a string of 3 MB": (model(f'assert false else "{"x" * 3_000_000}"\noutput x'), REFUSED, 10, 500),
+    "a string of 3 MB": (
+        model(f'assert false else "{"x" * 3_000_000}"\noutput x'), REFUSED, 10, 500),
     "an unclosed string of 4 MB": ('let a = "' + "x" * 4_000_000, REFUSED, 10, 500),
     "presets": ("model M{n = 1} { input x: f32[B, 3] output y = x * n }\n"
                 + "".join(f"model P{i} = M{{{i}}}\n" for i in range(MANY)), REFUSED, 60, 500),
@@ -341,7 +346,8 @@ def test_an_unreadable_file(folders):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["/dev/zero", "pipe.net", "folder.net", "circle.net", "nowhere.net",
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe.net", "folder.net", "circle.net",
+                                  "nowhere.net",
                                   "/proc/self/mem", "a" * 5000, "main.net/x", "-", "\x1b[31m"])
 def test_what_the_command_line_names(name, folders):
     within(check(name, where=folders), REFUSED, 5, 500, place=False)

@@ -25,11 +25,13 @@ CHAINS = {
     "x -> a: linear{3} -> …": lambda n: model(
         "output y = x" + "".join(f" -> a{i}: linear{{3}}" for i in range(n))),
     "for … relu": lambda n: model(f"for (i in 0..{n}) {{ x = x -> relu }}\noutput x"),
-    "for … linear{3}": lambda n: model(f"l: for (i in 0..{n}) {{ x = x -> linear{{3}} }}\noutput x"),
+    "for … linear{3}": lambda n: model(
+        f"l: for (i in 0..{n}) {{ x = x -> linear{{3}} }}\noutput x"),
     "for … conv, free sizes": lambda n: model(
         f"l: for (i in 0..{n}) {{ x = x -> conv{{4, k = 3, pad = 1}} }}\noutput x",
         x="f32[B, 4, H, W]"),
-    "layers": lambda n: "".join(f"layer L{i}(x) {{ return x }}\n" for i in range(n)) + model("output x"),
+    "layers": lambda n: "".join(
+        f"layer L{i}(x) {{ return x }}\n" for i in range(n)) + model("output x"),
     "presets": lambda n: model("output x") + "".join(f"model P{i} = M\n" for i in range(n // 10)),
     "mistakes": lambda n: model("".join(f"y{i} = z{i}\n" for i in range(n)) + "output x"),
 }

@@ -18,12 +18,12 @@ from netdsl.build.construct import (
     word_attributes,
     written,
 )
+from netdsl.build.explain.refusals import operand_refused
+from netdsl.build.explain.ways import braced, hidden_word, moved_to_braces, of_row
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.labels import Labels, join
-from netdsl.build.refusals import operand_refused
 from netdsl.build.signature import match_operand, match_results
 from netdsl.build.values import UNKNOWN, Instance, LayerDefinition, Ratio, described, show
-from netdsl.build.ways import braced, hidden_word, moved_to_braces, of_row
 from netdsl.diagnostics import Mark
 from netdsl.diagnostics.evaluation import (
     BadOperation,

@@ -9,12 +9,12 @@ from netdsl.build.assertions import check_assertion
 from netdsl.build.builder import Builder
 from netdsl.build.construct import Label
 from netdsl.build.evaluate import condition, evaluate
+from netdsl.build.explain.ways import as_output, of_initializer
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.labels import join
 from netdsl.build.states import declare_state, update
 from netdsl.build.types import tensor_type
 from netdsl.build.values import UNKNOWN, described, show, usable
-from netdsl.build.ways import as_output, of_initializer
 from netdsl.diagnostics.evaluation import WrongCount, WrongKind
 from netdsl.diagnostics.names import UnlabelledLoop
 from netdsl.ir.dim import MOST_PARTS, TooComplex

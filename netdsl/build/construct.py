@@ -6,10 +6,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from netdsl.build.builder import Builder
+from netdsl.build.explain.ways import (
+    braced,
+    of_argument,
+    of_one_behind_names,
+    of_one_too_many,
+    to_be_layer,
+)
 from netdsl.build.frame import Frame
 from netdsl.build.labels import Labels
 from netdsl.build.values import UNKNOWN, Instance, LayerDefinition, described, show, usable
-from netdsl.build.ways import braced, of_argument, of_one_behind_names, of_one_too_many, to_be_layer
 from netdsl.diagnostics import Mark
 from netdsl.diagnostics.evaluation import (
     BadValue,

@@ -10,10 +10,11 @@ from netdsl.build.apply import apply, compile_time, constant
 from netdsl.build.builder import PARTS, Builder
 from netdsl.build.construct import Given, Label, construct
 from netdsl.build.copies import EMA, FROZEN, apply_to_instance
+from netdsl.build.explain.refusals import sides_differ
+from netdsl.build.explain.unknown import guards_block, unknown_name
+from netdsl.build.explain.ways import of_choice, of_method, of_open
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.index import Ends, index
-from netdsl.build.refusals import sides_differ
-from netdsl.build.unknown import guards_block, unknown_name
 from netdsl.build.values import (
     UNKNOWN,
     Instance,
@@ -22,7 +23,6 @@ from netdsl.build.values import (
     Place,
     described,
 )
-from netdsl.build.ways import of_choice, of_method, of_open
 from netdsl.diagnostics.evaluation import BadOperation, NotCompileTime, WrongKind
 from netdsl.diagnostics.names import NoMember
 from netdsl.diagnostics.shapes import SidesDiffer

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from netdsl.build.builder import Builder
+from netdsl.build.explain.refusals import index_outside
 from netdsl.build.frame import NOTHING, Frame
-from netdsl.build.refusals import index_outside
 from netdsl.build.values import UNKNOWN, described
 from netdsl.diagnostics.evaluation import BadIndex
 from netdsl.ir.assumptions import known

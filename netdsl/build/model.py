@@ -10,13 +10,13 @@ from netdsl.build.builder import Builder, deep_stack, uncollected
 from netdsl.build.construct import Given, bind, declared_attributes
 from netdsl.build.copies import link_copies
 from netdsl.build.evaluate import evaluate
+from netdsl.build.explain.ways import of_mean
 from netdsl.build.foresight import Foresight
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.labels import Labels
 from netdsl.build.states import warn_of_constants
 from netdsl.build.types import tensor_type
 from netdsl.build.values import UNKNOWN, ModelDefinition, Module, described
-from netdsl.build.ways import of_mean
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.evaluation import UnknownArgument, WrongKind
 from netdsl.diagnostics.names import (

@@ -12,10 +12,8 @@ from typing import Any
 from netdsl.build import numbers
 from netdsl.build.builder import MOST_PROBLEMS
 from netdsl.build.evaluate import BUILT_IN
-from netdsl.build.frame import NOTHING
-from netdsl.build.translation import translated
-from netdsl.build.types import sizes_named
-from netdsl.build.unknown import (
+from netdsl.build.explain.translation import translated
+from netdsl.build.explain.unknown import (
     CONSTRUCTIBLE,
     Body,
     Ended,
@@ -24,6 +22,8 @@ from netdsl.build.unknown import (
     unknown_name,
     walk,
 )
+from netdsl.build.frame import NOTHING
+from netdsl.build.types import sizes_named
 from netdsl.build.values import LayerDefinition, Module
 from netdsl.diagnostics import Problem, Report
 from netdsl.diagnostics.evaluation import UnknownArgument

@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any
 
 from netdsl.build.builder import Builder
+from netdsl.build.explain.refusals import operand_mismatch, result_mismatch
+from netdsl.build.explain.trials import apart
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.numbers import is_size
-from netdsl.build.refusals import operand_mismatch, result_mismatch
-from netdsl.build.trials import apart
 from netdsl.build.values import UNKNOWN, described, show
 from netdsl.diagnostics import Mark
 from netdsl.diagnostics.evaluation import MissingArgument, WrongKind

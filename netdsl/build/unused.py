@@ -8,8 +8,8 @@ from itertools import islice
 from netdsl.build import numbers
 from netdsl.build.builder import MOST_PROBLEMS
 from netdsl.build.evaluate import BUILT_IN
+from netdsl.build.explain.unknown import Body, names_in
 from netdsl.build.scopes import FIXED, Mentions, kind_of
-from netdsl.build.unknown import Body, names_in
 from netdsl.build.values import Module
 from netdsl.diagnostics import Report
 from netdsl.diagnostics.scopes import FixedName, HiddenWord, NeverUsed

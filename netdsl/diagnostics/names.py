@@ -9,7 +9,6 @@ from netdsl.diagnostics import Diagnostic, Mark, Problem, Severity
 from netdsl.diagnostics.suggest import did_you_mean, phrased
 from netdsl.source import Span
 
-
 MOST_MARKS = 6  # of one message
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from netdsl.source import Source, Span
 
-
 MOST_STEPS = 5  # named of those that changed a size one after the other
 
 

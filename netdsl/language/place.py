@@ -16,7 +16,6 @@ from netdsl.language.brackets import Pairing, indentation, starts_line
 from netdsl.language.words import CLOSED_BY, CLOSING
 from netdsl.source import Source, Span
 
-
 MOST_QUOTED = 100  # characters of the user's text in a way out
 
 

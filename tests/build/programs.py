@@ -13,8 +13,9 @@ STRANGE_SIZES = ("0", "-1", "B", "H", "0.5", "1 / 3", "10 ** 20", "none", "xs", 
 CONDITIONS = ("true", "c > 2", "c == 4", "len(xs) > 1 and c > 0", "not c != 4", "n * 2 <= 9",
               "c > 2 or n > 9", "xs == [1, 2]", "B > 0", "if c > 1 then true else false")
 STRANGE_CONDITIONS = ("B % 2 == 0", "x > 0", "c", "B > 4", "xs", "n < none", "1 / 0 == 1", "B == c")
-WORDS = ("relu", "tanh", "sigmoid", "softplus", "stop_grad", "maxpool(3, stride = 1, pad = 1)", "abs",
-         "avgpool(3, stride = 1, pad = 1)", "dropout(0.5)", "softmax(axis = 1)", "gelu", "dropout(p = 0.1)")
+WORDS = ("relu", "tanh", "sigmoid", "softplus", "stop_grad", "maxpool(3, stride = 1, pad = 1)",
+         "abs", "avgpool(3, stride = 1, pad = 1)", "dropout(0.5)", "softmax(axis = 1)", "gelu",
+         "dropout(p = 0.1)")
 STRANGE_WORDS = ("flatten", "global_avgpool", "maxpool(2)", "mean", "conv{4}", "linear", "q", "c",
                  "reshape([B, 3])", "x", "transpose", "argmax(axis = 1)", "f32", "i64", "zeros")
 MADE = ("conv{4, k = 3, pad = 1}", "conv{4, k = 1, bias = false}", "batchnorm{}", "layernorm{}",
@@ -80,7 +81,8 @@ class Writer:
                 return f"{self.operand(depth)} {sign} {self.operand(depth)}"
             case 4:
                 parts = f"{self.tensor(depth - 1)}, {self.tensor(depth - 1)}"
-                return f"concat({parts}, axis = {self.one(('1',), ('0', '9'))})[_, 0..{self.size()}]"
+                axis = self.one(("1",), ("0", "9"))
+                return f"concat({parts}, axis = {axis})[_, 0..{self.size()}]"
             case 5:
                 return f"{name}[_, 0..{self.size()}, _, 0..8]"
             case 6:
@@ -118,9 +120,11 @@ class Writer:
                 condition = self.one(("c == 4", "n <= c", "B > 0", "len(xs) == 2"), ("B > 4", "q"))
                 return f'assert {condition} else "not {{n}} of {{c}}"'
             case 7:
-                return f"n = {self.one(('2', 'n', 'n + n - 2', 'len(xs)', 'floor(2.5)'), ('3', 'B'))}"
+                sizes = "2", "n", "n + n - 2", "len(xs)", "floor(2.5)"
+                return f"n = {self.one(sizes, ('3', 'B'))}"
             case 6:
-                return f"xs = {self.one(('[1, 2]', 'reverse(xs)', 'xs + []', 'xs[0..2]'), ('0..c',))}"
+                lists = "[1, 2]", "reverse(xs)", "xs + []", "xs[0..2]"
+                return f"xs = {self.one(lists, ('0..c',))}"
         name = self.one(("x", "x", "y", "z"), ("_", "c", "relu"))
         line = f"{name} = {self.tensor()}"
         if name not in self.names and name in "xyz":
@@ -146,9 +150,11 @@ def model(draw: st.DrawFn) -> list[str]:
         lines.append("    x = x + views[0] * views[1]")
         writer.names.append("views[0]")
     if writer.chance(3):
-        lines += ["    state s: f32[4, 8, 8] = " + one(("0", "zeros()", "randn([4, 8, 8])"), ("x",)),
+        begin = one(("0", "zeros()", "randn([4, 8, 8])"), ("x",))
+        lines += [f"    state s: f32[4, 8, 8] = {begin}",
                   "    parameter p: f32[1, 4, 1, 1] = normal(std = 0.1)"]
-        lines.append("    update { next s = " + one(("mean(x, axis = 0)", "s * 0.5"), ("x",)) + " }")
+        following = one(("mean(x, axis = 0)", "s * 0.5"), ("x",))
+        lines.append(f"    update {{ next s = {following} }}")
         writer.names.append("(x * p)")
     lines += ["    n = 2", "    xs = [1, 2]"]
     if writer.chance(3):
@@ -170,7 +176,8 @@ def program(draw: st.DrawFn) -> list[str]:
         f"train {one(('', 't: '))}{one(('M',), ('P', 'Q'))} {{",
         one(("", "    feed x = y -> random_flip()"), ("    feed x, q = y", "    data digits()")),
         f"    batch {one(('4', '8'), STRANGE_SIZES)}  epochs {one(('1', '3'), STRANGE_SIZES)}",
-        f"    step s {{ {minimize} }} every 2" if Writer(draw).chance(3) else f"    {minimize}", "}",
+        f"    step s {{ {minimize} }} every 2" if Writer(draw).chance(3) else f"    {minimize}",
+        "}",
     ]
 
 
@@ -179,7 +186,8 @@ def programs(draw) -> str:
     """A file with two layers and a model, perhaps with a preset and a training program."""
     lines = ["net 1", "use std", layer(draw, "L"), layer(draw, "K"), *model(draw)]
     if draw(st.booleans()):
-        lines.append(f"model P = M{{c = {Writer(draw).one(('4', '2 + 2', '8 / 2'), STRANGE_SIZES)}}}")
+        c = Writer(draw).one(("4", "2 + 2", "8 / 2"), STRANGE_SIZES)
+        lines.append(f"model P = M{{c = {c}}}")
     if draw(st.booleans()):
         lines += program(draw)
     return "\n".join(lines) + "\n"

@@ -260,10 +260,8 @@ MISTAKES = {
     }, marked="x"),
     "parameter_without_type": Mistake("N125", {"w = ones()": "w: f32[1, 1, 1, 28] = ones()"},
                                       ("`parameter w: f32[…] = ones()`",), marked="w"),
-    "minimize_loss": Mistake(
-        "N115", {"minimize loss": "minimize ce"}, ("`minimize ce with adam(lr = 1e-3)`",,
-    ),
-                             marked="loss"),
+    "minimize_loss": Mistake("N115", {"minimize loss": "minimize ce"},
+                             ("`minimize ce with adam(lr = 1e-3)`",), marked="loss"),
     "when_train": Mistake("N115", {" when train": ""}, ("leave it out",), marked="train"),
     "trailing_comma": Mistake(
         "N111", {"{classes},": "{classes}"}, ("leave the comma out",), marked=",",

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from netdsl.build.builder import Builder
-from netdsl.build.origins import short
-from netdsl.build.trials import parsed
+from netdsl.build.explain.origins import short
+from netdsl.build.explain.trials import parsed
 from netdsl.ir.dim import TooComplex
 from netdsl.ir.graph import Node, Value
 from netdsl.ir.op import Attrs, ShapeError

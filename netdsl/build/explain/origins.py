@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netdsl.build.builder import Builder
+from netdsl.build.explain.trials import number_of, values_in
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.labels import Labels
-from netdsl.build.trials import number_of, values_in
 from netdsl.build.values import Instance, show
 from netdsl.diagnostics.origins import AxisOrigin, Cause
 from netdsl.ir.dim import TooComplex

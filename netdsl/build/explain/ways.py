@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from netdsl.build.translation import translated, word_meant
-from netdsl.build.unknown import clues_at
+from netdsl.build.explain.translation import translated, word_meant
+from netdsl.build.explain.unknown import clues_at
 from netdsl.build.values import Instance, LayerDefinition, ModelDefinition, Module, Ratio
 from netdsl.diagnostics import Mark
 from netdsl.ir.dim import Expr

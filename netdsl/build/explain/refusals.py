@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from netdsl.build.builder import Builder
-from netdsl.build.frame import Frame
-from netdsl.build.origins import Way, axis_origins, declared_cause, follow, rank_cause
-from netdsl.build.repairs import (
+from netdsl.build.explain.origins import Way, axis_origins, declared_cause, follow, rank_cause
+from netdsl.build.explain.repairs import (
     way_for_operand,
     way_for_operands,
     way_for_result,
     way_for_sides,
 )
+from netdsl.build.frame import Frame
 from netdsl.build.values import show
 from netdsl.diagnostics import Mark
 from netdsl.diagnostics.origins import AxisOrigin

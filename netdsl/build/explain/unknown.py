@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import Any, Literal
 
-from netdsl.build.translation import translated, word_meant
+from netdsl.build.explain.translation import translated, word_meant
 from netdsl.build.values import Module
 from netdsl.diagnostics import Mark, Problem
 from netdsl.diagnostics.names import UnknownName

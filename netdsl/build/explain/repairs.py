@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from netdsl.build.builder import Builder, BuildSite
-from netdsl.build.frame import Frame
-from netdsl.build.origins import Way, behind, short
-from netdsl.build.paddings import Types, padding
-from netdsl.build.leading import leading_axes, written
-from netdsl.build.trials import (
+from netdsl.build.explain.leading import leading_axes, written
+from netdsl.build.explain.origins import Way, behind, short
+from netdsl.build.explain.paddings import Types, padding
+from netdsl.build.explain.trials import (
     MOST_PARTS,
     apart,
     number_of,
@@ -20,6 +19,7 @@ from netdsl.build.trials import (
     parts_of,
     tensor_of,
 )
+from netdsl.build.frame import Frame
 from netdsl.build.values import LayerDefinition
 from netdsl.diagnostics import Refused
 from netdsl.ir.dim import Dim, TooComplex
