@@ -30,7 +30,7 @@ from netdsl.rewrite.phases import settled
 from netdsl.rewrite.rebuild import prefixes
 from netdsl.source import Span
 
-MOST_NODES = 500_000
+MOST_NODES = 300_000
 MOST_TURNS = 100_000  # of all loops together
 MOST_STEPS = 1_000_000  # expressions evaluated
 APPLICATION = 20  # expressions that the application of a layer counts as
@@ -137,6 +137,7 @@ class Builder:
         """The output of a new node. Raises ShapeError."""
         if len(self.emitter.nodes) >= MOST_NODES:
             self.stop(span, "operations", MOST_NODES)
+        self.count_step(span)
         self.count_letters(path, span)
         self.emitter.path, self.emitter.span = path, span
         if self.assumptions.asker[1:] != (path, span):  # else a word asks, under its own name

@@ -17,8 +17,9 @@ from netdsl.build.values import UNKNOWN, Instance, InstanceFunction, described
 from netdsl.diagnostics.evaluation import MissingArgument, NotApplicable, WrongKind
 from netdsl.diagnostics.names import OwnedByNothing
 from netdsl.diagnostics.states import AppliedBefore, BuffersUnsaid, CopyDiffers, DecayOutside
-from netdsl.ir.graph import Copy, Value
+from netdsl.ir.graph import Copy, Value, Variable
 from netdsl.layers.arguments import is_number
+from netdsl.rewrite.rebuild import prefixes
 from netdsl.source import Span
 
 POLICIES = ("ema", "copy", "own")
@@ -120,16 +121,18 @@ def _decay(b: Builder, frame: Frame, given: Given | None, span: Span) -> Any:
 def link_copies(b: Builder) -> dict[str, Copy]:
     """What each variable below a copy follows; reports those whose source is missing."""
     followed: dict[str, Copy] = {}
+    held = _variables_below(b, {p for path, c in b.copied.items() for p in (path, c.source.path)})
     for path, copy in b.copied.items():
         if not copy.source.uses:
             continue  # told elsewhere
-        held = [v for n, v in b.variables.items() if n.startswith(f"{copy.source.path}.")]
-        buffer = next((v.name for v in held if v.kind in ("buffer", "state")), None)
+        own = held[copy.source.path]
+        buffer = next((v.name for v in own if v.kind in ("buffer", "state")), None)
         if buffer is not None and copy.buffers is None:
             b.complain(BuffersUnsaid, copy.span, copy.source.path, buffer)
             continue
-        for name, variable in b.variables.items():
-            if variable.kind != "copy" or not name.startswith(f"{path}."):
+        for variable in held[path]:
+            name = variable.name
+            if variable.kind != "copy":
                 continue
             origin = join(copy.source.path, name.removeprefix(f"{path}."))
             known = b.variables.get(origin)
@@ -140,3 +143,13 @@ def link_copies(b: Builder) -> dict[str, Copy]:
             averaged = known.kind == "parameter" or copy.buffers == "ema"
             followed[name] = Copy(origin, copy.decay if averaged else None)
     return followed
+
+
+def _variables_below(b: Builder, paths: set[str]) -> dict[str, list[Variable]]:
+    """The variables below each of these label paths."""
+    found: dict[str, list[Variable]] = {path: [] for path in paths}
+    for name, variable in b.variables.items() if paths else ():
+        for path in prefixes(name.rpartition(".")[0]):
+            if path in found:
+                found[path].append(variable)
+    return found

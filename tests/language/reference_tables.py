@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from netdsl.build import builder, model, modules, numbers
+from netdsl.build import builder, model, modules, numbers, work
 from netdsl.cli.pages import Page, initializer_page, row_page, word_page
 from netdsl.data.noise import RANDOM_DRAWS
 from netdsl.data.sources import SOURCES
@@ -62,14 +62,17 @@ BOUNDS = [
     (bounds.MOST_BRACKETS, "brackets one in another"),
     (bounds.MOST_LEVELS, "expressions and blocks one in another"),
     (bounds.MOST_DIGITS, "digits of a number"),
+    (bounds.MOST_LETTERS, "letters of a name"),
     (modules.MOST_FILES, "files that use each other"),
     (model.MOST_PRESETS, "presets of presets"),
     (model.MOST_INPUTS, "inputs of one list"),
     (numbers.MOST_ITEMS, "items of a list; a range may be longer"),
     (numbers.MOST_BITS, "bits of an exact number"),
     (builder.MOST_TURNS, "turns of all loops of a model together"),
-    (builder.MOST_STEPS, "expressions evaluated"),
+    (builder.MOST_STEPS, "expressions evaluated for a model"),
+    (work.MOST_WORK, "expressions evaluated for all models of a file"),
     (builder.MOST_NODES, "operations of a model"),
+    (builder.MOST_LETTERS, "letters of all label paths of a model"),
     (builder.MOST_NESTED, "layers applied one in another"),
     (builder.MOST_ELEMENTS, "elements of a tensor, free dimensions taken as 1"),
     (builder.MOST_PROBLEMS, "errors told in one run"),
