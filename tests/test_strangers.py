@@ -54,7 +54,10 @@ def check(path: Path | str, *arguments: str, where: Path | None = None) -> Answe
             texts.append(file.read().decode("utf-8", "replace"))
     seconds = usage.ru_utime + usage.ru_stime
     scale = MEGABYTE if sys.platform == "darwin" else 1024
-    return Answer(process.returncode, *texts, seconds, usage.ru_maxrss / scale)
+    # a process begins with the peak of the one that made it: below that there is nothing to see
+    begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = usage.ru_maxrss / scale if usage.ru_maxrss > begun else 0.0
+    return Answer(process.returncode, *texts, seconds, peak)
 
 
 def sound(answer: Answer, place: bool = True) -> Answer:
