@@ -12,7 +12,7 @@ from netdsl.build.frame import Frame
 from netdsl.build.labels import join
 from netdsl.build.numbers import is_size
 from netdsl.build.types import tensor_type
-from netdsl.build.values import UNKNOWN, described
+from netdsl.build.values import UNKNOWN, Ratio, described
 from netdsl.diagnostics.evaluation import WrongKind
 from netdsl.diagnostics.names import UnlabelledLoop
 from netdsl.diagnostics.states import (
@@ -23,6 +23,7 @@ from netdsl.diagnostics.states import (
     StateChanges,
 )
 from netdsl.ir.assumptions import agree
+from netdsl.ir.dim import Expr
 from netdsl.ir.graph import Initializer, Value, ancestry
 from netdsl.ir.tensor import TensorType
 from netdsl.language import ast
@@ -63,6 +64,9 @@ def _beginning(
     name, span = node.name.id, node.value.span
     if isinstance(begin, Initializer):
         return begin
+    if isinstance(begin, (Expr, Ratio)):
+        b.complain(BeginDepends, span, name, str(begin))
+        return UNKNOWN
     if is_size(begin):
         held = constant(b, begin, type.dtype, frame.labels.path, span)
         return UNKNOWN if held is UNKNOWN else Initializer("constant", (float(begin),))

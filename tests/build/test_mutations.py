@@ -151,6 +151,9 @@ FOUND = {  # by these searches, each for something that was mended
     "a size that only another slice's input tells": """
         model M { input x: f32[B, 2]  input z: f32[2, 3]  output x  output y = reshape(z, [B, 3])
                   loss l = mean(y * B) }""",
+    "a state that begins with a size": """
+        model M { input x: f32[B, 3]  state s: f32[3] = B / 2  output y = x + s
+                  update { next s = mean(x, axis = 0) } }""",
     "heads that do not divide": """
         model M { input x: f32[B, L, 4]  output y = attend(x, x, x, heads = 3) }""",
 }
