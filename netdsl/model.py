@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -19,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netdsl.analysis.summary import Summary, summarize
+from netdsl.backends.numpy.limits import NARROWER, bytes_of, check_memory
 from netdsl.compiler import Built, build, choose, open_file, split_target
 from netdsl.diagnostics import Refused, Report
-from netdsl.diagnostics.commands import NoSuchValue, NotOnTheWay, OutOfMemory
+from netdsl.diagnostics.commands import NoSuchValue, NotOnTheWay
 from netdsl.diagnostics.training import FreeState
 from netdsl.ir.graph import Graph
 from netdsl.ir.tensor import TensorType
@@ -75,14 +74,6 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value  # a name or an expression: block = "Bottleneck"
     raise TypeError(f"an attribute cannot be {value!r}")
-
-
-def physical_memory() -> int:
-    """How many bytes this machine has, or could address where it does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not every system answers
-        return sys.maxsize
 
 
 def checked_seed(seed: Any) -> int:
@@ -150,10 +141,8 @@ class Model:
         free = [v for v in self.graph.variables.values() if v.type.symbols]
         if free:
             raise Refused(*(FreeState(v.span, v.name, str(v.type)) for v in free))
-        needed = sum(v.type.size * v.type.numpy_dtype.itemsize
-                     for v in self.graph.variables.values())
-        if needed > physical_memory():
-            raise Refused(OutOfMemory(f"what `{self.name}` learns", needed))
+        needed = bytes_of(variable.type for variable in self.graph.variables.values())
+        check_memory(f"what `{self.name}` learns", needed, NARROWER)
         return initialize(self.graph, checked_seed(seed))
 
     def run(

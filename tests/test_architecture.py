@@ -51,9 +51,10 @@ ONLY_IN = {  # libraries, and the rooms that may import them
     "onnx": {"backends.onnx"},
     "onnxruntime": {"backends.onnx"},
     "click": {"cli"},
+    "matplotlib": {"views"},
     "torch": set(),
 }
-HEAVY = ("onnx", "onnxruntime", "networkx", "rich", "PIL", "safetensors")
+HEAVY = ("onnx", "onnxruntime", "networkx", "rich", "PIL", "safetensors", "matplotlib")
 
 
 def room_of(module: str) -> str:

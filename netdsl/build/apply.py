@@ -42,7 +42,7 @@ from netdsl.ir.dim import Expr
 from netdsl.ir.graph import Initializer, Layer, Value
 from netdsl.ir.op import ShapeError
 from netdsl.ir.tensor import FLOATS, NUMPY_DTYPES
-from netdsl.layers.arguments import BadArgument, DType, real
+from netdsl.layers.arguments import BadArgument, DType
 from netdsl.layers.initializers import INITIALIZERS, InitializerRow
 from netdsl.layers.patterns import BadPattern
 from netdsl.layers.words import Word
@@ -359,10 +359,10 @@ def _initializer(b: Builder, row: InitializerRow, given: list[Given], span: Span
     arguments = dict(row.parameters)
     for name, argument in bound.items():
         try:
-            arguments[name] = real(argument.value)
+            arguments[name] = row.kind(name)(argument.value)
         except BadArgument as reason:
             b.complain(BadValue, argument.span, row.name, name, show(argument.value),
-                       str(reason), "a number")
+                       str(reason), row.kind(name).expected)
             return UNKNOWN
     reason = row.refuses(*arguments.values())
     if reason is not None:

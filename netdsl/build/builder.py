@@ -60,6 +60,7 @@ class Builder:
         self.assumptions = Assumptions()
         self.variables: dict[str, Variable] = {}
         self.ranges: dict[Value, tuple[int, int]] = {}  # of integer inputs: low..high
+        self.besides: dict[Value, frozenset[int]] = {}  # what they may hold beyond
         self.current: dict[str, Value] = {}  # buffers as they are at this point of the pass
         self.updates: dict[str, Value] = {}
         self.layers: list[Layer] = []
@@ -67,6 +68,7 @@ class Builder:
         self.instances: dict[str, Instance] = {}  # by path
         self.copied: dict[str, Instance] = {}  # of those, the copies
         self.frozen: set[str] = set()  # paths of frozen instances
+        self.penalised: list[Any] = []  # see `penalties`
         self.states: dict[Value, str] = {}  # the names of states
         self.next_places: dict[str, Span] = {}  # where each state got its next value
         self.declared: dict[Value, tuple[Any, Frame]] = {}  # by the statement, in this body
@@ -252,16 +254,24 @@ class Builder:
 
     # -------------------------------------------------------------- ranges of inputs
 
-    def beyond(self, value: Value, low: int, high: int) -> tuple[int, int] | None:
+    def beyond(
+        self, value: Value, low: int, high: int, ignored: int | None = None
+    ) -> tuple[int, int] | None:
         """See `layers.words.Site`."""
         if value.node is not None:
             return None  # what is computed shows its elements when it runs
+        if ignored is not None:
+            self.besides[value] = self.besides.get(value, frozenset()) | {ignored}
         known = self.ranges.setdefault(value, (low, high))
         return None if low <= known[0] and known[1] <= high else known
 
     def ranges_of(self, inputs: Mapping[str, Value]) -> dict[str, tuple[int, int]]:
         """The ranges by the names of the inputs that have one."""
         return {name: self.ranges[v] for name, v in inputs.items() if v in self.ranges}
+
+    def besides_of(self, inputs: Mapping[str, Value]) -> dict[str, frozenset[int]]:
+        """What they may hold beyond those."""
+        return {name: self.besides[v] for name, v in inputs.items() if v in self.besides}
 
     # -------------------------------------------------------------- random streams
 
@@ -338,8 +348,10 @@ class BuildSite:
     def found(self, hole: Hole, axis: int, dim: Dim) -> None:
         self.builder.complain(HoleFound, hole.place, axis, str(dim))
 
-    def beyond(self, value: Value, low: int, high: int) -> tuple[int, int] | None:
-        return self.builder.beyond(value, low, high)
+    def beyond(
+        self, value: Value, low: int, high: int, ignored: int | None = None
+    ) -> tuple[int, int] | None:
+        return self.builder.beyond(value, low, high, ignored)
 
     def _variable(self, kind: str, name: str, shape: tuple, init: Initializer) -> Value:
         full = f"{self.path}.{name}" if self.path else name

@@ -15,6 +15,7 @@ from netdsl.build.explain.unknown import guards_block, unknown_name
 from netdsl.build.explain.ways import of_choice, of_method, of_open
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.index import Ends, index
+from netdsl.build.penalties import PENALTIES, penalise
 from netdsl.build.values import (
     UNKNOWN,
     Instance,
@@ -32,7 +33,7 @@ from netdsl.ir.op import ShapeError
 from netdsl.ir.tensor import NUMPY_DTYPES
 from netdsl.language import ast
 from netdsl.layers import WORDS
-from netdsl.layers.arguments import DType, Hole
+from netdsl.layers.arguments import SAME, DType, Hole
 from netdsl.layers.initializers import INITIALIZERS
 from netdsl.ops import elementwise
 from netdsl.source import Span
@@ -41,7 +42,8 @@ BUILT_IN: dict[str, Any] = {
     **INITIALIZERS,
     **WORDS,
     **{name: DType(name) for name in NUMPY_DTYPES if name != "u64"},
-    "ema": EMA, "frozen": FROZEN,
+    **SAME,
+    "ema": EMA, "frozen": FROZEN, **PENALTIES,
     "true": True, "false": False, "none": None,
 }
 TENSOR_OPERATORS = {
@@ -295,6 +297,8 @@ def _call(b, node: ast.Call, frame, label, first: Given | None = None):
     if first is not None:
         given.insert(0, first)
     if isinstance(callee, InstanceFunction):
+        if callee.name in PENALTIES:
+            return penalise(b, frame, callee, given, node.span)
         return apply_to_instance(b, frame, callee, given, label, node.span)
     if isinstance(callee, _CompileTime):
         return compile_time(b, str(callee), given, node.span)

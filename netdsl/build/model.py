@@ -14,6 +14,7 @@ from netdsl.build.explain.ways import of_mean
 from netdsl.build.foresight import Foresight
 from netdsl.build.frame import NOTHING, Frame
 from netdsl.build.labels import Labels
+from netdsl.build.penalties import examine_penalties
 from netdsl.build.states import warn_of_constants
 from netdsl.build.types import tensor_type
 from netdsl.build.values import UNKNOWN, ModelDefinition, Module, described
@@ -174,6 +175,7 @@ def _built(
         variables=b.variables, outputs=interface.outputs, losses=interface.losses,
         metrics=interface.metrics, updates=b.updates, copies=copies, names=b.named, key=b.key,
         layers=tuple(b.layers), ranges=b.ranges_of(interface.inputs),
+        besides=b.besides_of(interface.inputs),
         assumptions=b.assumptions.listed(),
     )
     if not b.errors and not interface.failed:
@@ -290,6 +292,7 @@ def _examine(
         first, *more = {each.span: each for each in by_position}.values()
         b.add(replace(first, more=tuple(more)))
     warn_of_constants(b)
+    examine_penalties(b)
     draws = graph.key is not None and infer(graph).key is not None
     for name in graph.outputs if draws else ():
         if infer(replace(graph, outputs={name: graph.outputs[name]})).key is not None:

@@ -38,7 +38,7 @@ from netdsl.diagnostics.scopes import (
     OutOfScope,
 )
 from netdsl.language import ast
-from netdsl.layers.arguments import DType
+from netdsl.layers.arguments import DType, SamePadding
 from netdsl.layers.words import Word
 from netdsl.source import Span
 
@@ -355,6 +355,8 @@ def kind_of(word: str) -> str | None:
             return "the layer"
         case DType():
             return "the dtype"
+        case SamePadding():
+            return "the padding"
     return "the function" if word in BUILT_IN or word in numbers.FUNCTIONS else None
 
 

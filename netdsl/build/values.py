@@ -12,7 +12,7 @@ from netdsl.ir.dim import Dim, Expr
 from netdsl.ir.graph import Initializer, Value
 from netdsl.ir.program import UNKNOWN, Unknown  # noqa: F401 - `build` takes both from here
 from netdsl.language import ast
-from netdsl.layers.arguments import DType, is_number
+from netdsl.layers.arguments import DType, SamePadding, is_number
 from netdsl.layers.initializers import InitializerRow
 from netdsl.layers.words import REQUIRED, Word
 from netdsl.source import Source, Span
@@ -103,7 +103,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class InstanceFunction:
-    """A function that takes an instance and gives one: `ema`, `frozen`. `doc` is its page."""
+    """A function that takes instances: `ema`, `frozen`, `l2_penalty`. `doc` is its page."""
 
     name: str
     doc: str
@@ -157,10 +157,12 @@ def show(value: Any, depth: int = 3) -> str:
             return f'"{value}"'
         case Value():
             return str(value.type)
-        case Word() | LayerDefinition() | ModelDefinition() | DType() | InitializerRow():
+        case Word() | LayerDefinition() | ModelDefinition() | InitializerRow():
+            return value.name
+        case DType() | SamePadding():
             return value.name
         case Initializer():
-            return f"{value.name}({', '.join(map(repr, value.arguments))})"
+            return f"{value.name}({', '.join(map(show, value.arguments))})"
         case Instance():
             return f"{value.kind}{{…}}"
         case Module():
@@ -233,6 +235,8 @@ def described(value: Any) -> str:
             return f"`{value.path}`"
         case DType():
             return f"the dtype `{value.name}`"
+        case SamePadding():
+            return f"the padding `{value.name}`"
         case str():
             return f"the text {show(value)}"
         case list():

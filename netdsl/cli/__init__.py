@@ -25,6 +25,7 @@ VERBS = {
     "check": "Find what is wrong with a file, without running anything.",
     "summary": "Show a network's layers, parameters and work as a table.",
     "train": "Train a network by the program in its file.",
+    "profile": "Show how large each layer's gradient is while it trains.",
     "evaluate": "Measure trained weights on a data set.",
     "predict": "Run a trained network on images or arrays.",
     "compile": "Write a network with its weights as an ONNX file.",

@@ -80,9 +80,16 @@ DTYPES = {
 }
 
 TERMS = {
+    "same": "pad = same\n\nThe padding with which windows leave ⌈n / stride⌉ of n places; where it "
+            "is odd, the larger half lies behind (ONNX's SAME_UPPER). With a stride above 1 it "
+            "depends on the size, so that a free one needs an `assert H % 2 == 0`.",
+    "same_lower": "pad = same_lower\n\nThe padding `same`, but where it is odd, the larger half "
+                  "lies before (ONNX's SAME_LOWER).",
     "label": "label: f{…}\n\nNames an instance, and with it its parameters in checkpoints and ONNX "
              "files: `x -> fc: linear{10}` owns `fc.weight` and `fc.bias`. Before a `for` it "
              "names the turns. Without one, `name = f{…}` gives the name.",
+    "frequencies": "data.frequencies\n\nWhich part of the training rows has each label: f32 "
+                   "[classes], for an input, as in `feed often = data.frequencies`.",
     "lr": "lr\n\nThe learning rate, an argument of every optimiser: a number or a schedule, "
           "`sgd(lr = 0.1)`, `sgd(lr = warmup(5) -> cosine(0.1))`.",
     "rest": "rest\n\nThe parameters that no other pattern of the train program names: "

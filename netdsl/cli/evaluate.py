@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from netdsl.cli.opening import open_model, read_data, read_weights
 from netdsl.cli.terminal import look, show, show_json
 from netdsl.cli.verb import Verb
 from netdsl.data.batches import Batches
+from netdsl.data.dataset import row_count
 from netdsl.model import Model
 from netdsl.training.evaluate import Evaluation, Evaluator, Run
+from netdsl.training.scheduled import at_the_end
 from netdsl.views.confusion import confusion_text
 
 BATCH = 256  # where there is no training program to say it
@@ -53,7 +56,10 @@ def command(
         model.graph, dataset, BATCH if program is None else program.batch,
         feeds=() if program is None else program.feeds, needed=evaluator.inputs,
     )
-    evaluation = evaluator.over(batches.validation())
+    scheduled = {} if program is None else at_the_end(
+        model.graph, program, max(row_count(dataset.train) // program.batch, 1))
+    with closing(batches.validation()) as made:
+        evaluation = evaluator.over({**batch, **scheduled} for batch in made)
     if as_json:
         show_json(model=model.name, data=dataset.name, runtime=runtime, classes=dataset.classes,
                   **asdict(evaluation))

@@ -15,9 +15,11 @@ import numpy as np
 
 from netdsl.backends.numpy.feed import converts
 from netdsl.data.dataset import Field
-from netdsl.data.feeds import Pipe, bind_feeds, inputs_by_name, misfit, pipes_of
+from netdsl.data.draws import MEASURING
+from netdsl.data.feeds import bind_feeds, inputs_by_name, misfit
 from netdsl.data.files import LARGEST, ordinary
 from netdsl.data.npz import read_npz
+from netdsl.data.ways import Moment, Pipe
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.commands import InputDoesNotFit, TakesSeveralInputs, UnreadableInput
 from netdsl.diagnostics.feeding import WrongDtype
@@ -25,7 +27,7 @@ from netdsl.ir.graph import Graph
 from netdsl.ir.program import TrainProgram
 from netdsl.ir.tensor import TensorType
 
-VALIDATING = "validating"
+MOMENT = Moment("validating", MEASURING)
 IMAGES = (".png", ".jpg", ".jpeg")
 GREY, COLOR = 1, 3  # channels
 EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -43,8 +45,10 @@ class Inputs:
             if (own := tuple(name for name in feed.inputs if name in known))
         ]
         self._graph = graph
-        self._pipes: list[Pipe] = pipes_of(bind_feeds(graph, needed, report).values(), report)
+        ways = bind_feeds(graph, needed, report)
         report.stop_on_errors()
+        self._pipes = [way if isinstance(way, Pipe) else Pipe(name, name)
+                       for name, way in ways.items()]
 
     def read(self, file: str) -> dict[str, np.ndarray]:
         """The inputs by name, one row for each example in the file. Raises Refused."""
@@ -53,10 +57,16 @@ class Inputs:
         for pipe in self._pipes:
             type = self._graph.inputs[pipe.input].type
             field = fields[pipe.input]
-            reason = misfit(pipe, field.type, type, (VALIDATING,))
+            if not type.shape or isinstance(type.shape[0], int):  # it has no rows
+                made[pipe.input] = field.values.astype(type.numpy_dtype)
+                continue
+            try:
+                reason = misfit(pipe, field.type, type, (MOMENT.phase,))
+            except Refused as refused:  # a transform that cannot work on it
+                reason = refused.problems[0].describe().message
             if reason is not None:
                 raise Refused(InputDoesNotFit(file, pipe.input, str(type), reason))
-            made[pipe.input] = pipe.make(field, slice(None), type.numpy_dtype, VALIDATING)
+            made[pipe.input] = pipe.make(field, slice(None), type.numpy_dtype, MOMENT)
         return made
 
     def _fields(self, file: str) -> Mapping[str, Field]:
@@ -113,9 +123,10 @@ def read_npy(path: Path) -> np.ndarray:
     the header only claims. Raises Refused."""
     try:
         array = np.load(ordinary(path), mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = f"it is no .npy file of numbers ({error})"
-        raise Refused(UnreadableInput(str(path), reason)) from None
+    except OSError as error:
+        raise Refused(UnreadableInput(str(path), error.strerror or str(error))) from None
+    except (ValueError, EOFError):  # what NumPy says of a pickle is to run it all the same
+        raise Refused(UnreadableInput(str(path), "it is no .npy file of numbers")) from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
         raise Refused(UnreadableInput(str(path), "it is no .npy file of numbers"))
     if array.nbytes > LARGEST:

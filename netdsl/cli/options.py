@@ -40,6 +40,15 @@ def whole_target(context: click.Context, param: click.Parameter, target: str) ->
     return target
 
 
+def whole_targets(
+    context: click.Context, param: click.Parameter, targets: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The callback of several."""
+    return tuple(whole_target(context, param, target) for target in targets)
+
+
+targets = click.argument("targets", metavar="FILE[:MODEL]...", nargs=-1, required=True,
+                         callback=whole_targets)
 target = click.argument("target", metavar="FILE[:MODEL]", callback=whole_target)
 attributes = click.option(
     "-D", "attributes", type=Pair(), multiple=True, callback=as_dict,

@@ -16,6 +16,7 @@ import netdsl.diagnostics
 from netdsl.build.copies import EMA, FROZEN
 from netdsl.build.modules import library
 from netdsl.build.numbers import PAGES
+from netdsl.build.penalties import PENALTIES
 from netdsl.build.values import LayerDefinition
 from netdsl.build.values import show as shown
 from netdsl.cli import concepts
@@ -64,7 +65,8 @@ def all_pages() -> Iterator[Page]:
         yield from library_pages(name)
     for row in INITIALIZERS.values():
         yield initializer_page(row)
-    for name, doc in {"ema": EMA.doc, "frozen": FROZEN.doc, **PAGES}.items():
+    functions = (EMA, FROZEN, *PENALTIES.values())
+    for name, doc in {**{each.name: each.doc for each in functions}, **PAGES}.items():
         title, _, text = doc.partition("\n\n")
         yield Page(name, "function", title, text)
     for table in TABLES:
@@ -155,8 +157,10 @@ def documentation(layer: LayerDefinition) -> str:
 
 
 def initializer_page(row: InitializerRow) -> Page:
-    given = ", ".join(f"{name} = {value:g}" for name, value in row.parameters.items())
-    return Page(row.name, "initialiser", f"{row.name}({given})" if given else row.name, row.doc)
+    given = ", ".join(written(name, False, value) for name, value in row.parameters.items())
+    rows = arguments([(name, row.kind(name).expected) for name in row.parameters])
+    title = f"{row.name}({given})" if given else row.name
+    return Page(row.name, "initialiser", title, below(filled(row.doc), rows))
 
 
 def row_page(sort: str, name: str, row: type) -> Page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from netdsl.compiler import split_target
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.commands import NoTrainingProgram
 from netdsl.diagnostics.training import FolderTaken
-from netdsl.training.checkpoints import BEST, CHECKPOINT, HISTORY, WEIGHTS
+from netdsl.training.checkpoints import BEST, CHECKPOINT, HISTORY, WEIGHTS, epoch_file
+from netdsl.training.checkpoints import holds_training
 from netdsl.training.history import History
 from netdsl.training.loop import fit
 from netdsl.views.curves import curves_text
@@ -43,13 +45,15 @@ Examples:
 @click.option("--out", metavar="DIR", help="Where results go. Default: runs/MODEL, or the next "
                                            "free runs/MODEL-2, ….")
 @click.option("--init", metavar="W", help="Begin with these weights instead of random ones.")
+@click.option("--keep-best", type=click.IntRange(min=0), default=0, metavar="N",
+              help="Keep the weights of the N best epochs beside each other.")
 @click.option("--resume", is_flag=True, help="Go on from what is saved in the folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the training that --out holds.")
 @options.settings
 def command(
     target: str, attributes: dict[str, str], root: Path | None, data: str | None,
-    epochs: int | None, seed: int, out: str | None, init: str | None, resume: bool,
-    overwrite: bool, settings: dict[str, str],
+    epochs: int | None, seed: int, out: str | None, init: str | None, keep_best: int,
+    resume: bool, overwrite: bool, settings: dict[str, str],
 ) -> None:
     """Train a network by the program in its file.
 
@@ -58,21 +62,26 @@ def command(
     """
     if resume and overwrite:
         raise click.UsageError("--resume goes on with what --overwrite replaces: give one of them")
+    if out == "":
+        raise click.UsageError("`--out` names no folder; `--out .` is this one")
     model = open_model(target, attributes, root, settings, data)
     if model.program is None:
         raise Refused(NoTrainingProgram(split_target(target)[0], model.name))
     folder = latest_run(model.name, fresh=not resume) if out is None else Path(out)
-    if not (resume or overwrite) and (folder / CHECKPOINT).exists():
+    if not (resume or overwrite) and holds_training(folder):
         raise Refused(FolderTaken(str(folder)))
+    if init is not None and lies_in(init, folder):
+        raise click.UsageError(f"{init} is what the training begins with, and {folder} is where "
+                               "such files are replaced; choose another folder")
     with progress() as observer:
         history = fit(
             model.graph, model.program, seed=seed, epochs=epochs,
             weights=None if init is None else read_weights(model, init),
-            out=folder, resume=resume, observer=observer,
+            out=folder, keep=keep_best, resume=resume, observer=observer,
         )
     again = [target, *(f"-D{name}={value}" for name, value in attributes.items())]
     again += [] if root is None else ["--root", str(root)]
-    show(conclusion(history, folder))
+    show(conclusion(history, folder, keep_best))
     show(next_steps(best_weights(history, folder), again, [] if data is None else ["--data", data]))
 
 
@@ -86,20 +95,30 @@ def latest_run(model: str, fresh: bool) -> Path:
         folder, number = following, number + 1
 
 
+def lies_in(file: str, folder: Path) -> bool:
+    """Whether a file stands in a folder itself, whatever the two are called."""
+    return os.path.realpath(os.path.dirname(file) or ".") == os.path.realpath(folder)
+
+
 def best_weights(history: History, folder: Path) -> Path:
     """The weights of the best epoch, or the last ones where none is known to be better."""
     return folder / (WEIGHTS if history.best is None else BEST)
 
 
-def conclusion(history: History, folder: Path) -> str:
+def conclusion(history: History, folder: Path, keep: int = 0) -> str:
     """The curves, which epoch was best, and where everything lies."""
     lines = []
+    if history.stopped:
+        last = history.epochs[-1].number
+        lines.append(f"stopped early, after epoch {last}: val.{history.judge} was not getting "
+                     f"better any more")
     if len(history.epochs) > 1:
         lines += ["", curves_text(history, **look()), ""]
     if history.best is not None:
         value = history.epochs[history.best - 1].validation[history.judge]
         lines.append(f"best {history.judge}: {value:.4f}, after epoch {history.best}")
-    files = [*([] if history.best is None else [BEST]), CHECKPOINT, HISTORY, WEIGHTS]
+    kept = sorted(path.name for path in folder.glob(epoch_file("*"))) if keep else []
+    files = [*([] if history.best is None else [BEST]), CHECKPOINT, *kept, HISTORY, WEIGHTS]
     return "\n".join([*lines, f"saved in {folder}: {', '.join(files)}"])
 
 

@@ -1,2 +1,2 @@
 """Data: sources (`sources.py` has the table), transforms (`transforms.py`), random draws
-(`noise.py`), and how rows become what a model is fed (`feeds.py`, `batches.py`)."""
+(`noise.py`), and how rows become what a model is fed (`ways.py`, `feeds.py`, `batches.py`)."""

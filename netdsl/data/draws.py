@@ -1,4 +1,4 @@
-"""Random draws of the data: they depend on seed, stream, epoch and batch alone.
+"""Random draws of the data: they depend on seed, stream, epoch, batch and row alone.
 
 Numbers are made from the generator's raw bits here, since NumPy does not promise that its own
 distributions stay as they are from version to version.
@@ -6,17 +6,24 @@ distributions stay as they are from version to version.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
 from netdsl import streams
 
+MEASURING = 2**63  # the seed of what is drawn to measure a model, which no training has
 
-def raw_bits(seed: int, stream: str, epoch: int, batch: int, count: int) -> np.ndarray:
-    """`count` random uint64."""
-    return streams.stream(seed, stream, batch, epoch).random_raw(count)
+
+def raw_bits(
+    seed: int, stream: str, epoch: int, batch: int, count: int, row: int = 0
+) -> np.ndarray:
+    """`count` random uint64; each row's lie 2⁶⁴ blocks behind those of the row before."""
+    generator = streams.stream(seed, stream, batch, epoch)
+    if row:
+        generator.advance(row << 64)
+    return generator.random_raw(count)
 
 
 def shuffled(count: int, seed: int, stream: str, epoch: int = 0) -> np.ndarray:
@@ -26,23 +33,28 @@ def shuffled(count: int, seed: int, stream: str, epoch: int = 0) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """The draws of one transform for one batch."""
+    """The draws of one transform for one batch; each method begins anew."""
 
     seed: int
     stream: str
     epoch: int
     batch: int
+    row: int = 0
+
+    def of_row(self, row: int) -> Draws:
+        """Draws of a row's own, as many as it needs."""
+        return replace(self, row=row)
 
     def uniform(self, *shape: int) -> np.ndarray:
         """float32 in [0, 1), multiples of 2⁻²⁴."""
-        bits = self._bits(shape) >> np.uint64(40)
+        bits = self._bits(prod(shape)).reshape(shape) >> np.uint64(40)
         return bits.astype(np.float32) * np.float32(2**-24)
 
-    def integers(self, stop: int, *shape: int) -> np.ndarray:
-        """int64 in 0 … stop - 1, for a `stop` below 2³¹; even to 1 part in 2³² / stop."""
-        high = self._bits(shape) >> np.uint64(32)
-        return ((high * np.uint64(stop)) >> np.uint64(32)).astype(np.int64)
+    def normal(self, *shape: int) -> np.ndarray:
+        """float32 of the standard normal distribution."""
+        count = prod(shape)
+        numbers = streams.normal(self._bits(-(-count // 2)), count)
+        return numbers.astype(np.float32).reshape(shape)
 
-    def _bits(self, shape: tuple[int, ...]) -> np.ndarray:
-        bits = raw_bits(self.seed, self.stream, self.epoch, self.batch, prod(shape))
-        return bits.reshape(shape)
+    def _bits(self, count: int) -> np.ndarray:
+        return raw_bits(self.seed, self.stream, self.epoch, self.batch, count, self.row)

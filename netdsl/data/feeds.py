@@ -11,29 +11,26 @@ several inputs from one field, draw independently: each draw is named by the inp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
-from typing import TypeAlias
 
-import numpy as np
-
-from netdsl.data.dataset import Field, FieldType
-from netdsl.data.draws import Draws
+from netdsl.data.dataset import FieldType, Split
 from netdsl.data.noise import RANDOM_DRAWS
-from netdsl.data.transforms import TRANSFORMS, RowShape, Transform
-from netdsl.diagnostics import Report
+from netdsl.data.pixels import Normalize
+from netdsl.data.transform import RowShape
+from netdsl.data.transforms import TRANSFORMS
+from netdsl.data.ways import Application, Drawn, Known, Pipe, Scheduled, Way, of_phase, passed
+from netdsl.diagnostics import Problem, Refused, Report
 from netdsl.diagnostics.feeds import (
     DoesNotFit,
     FedTwice,
     NotAnInput,
+    NotBrightness,
     NotFed,
     UnknownFact,
     UnknownField,
     UnknownPhase,
 )
-from netdsl.diagnostics.names import listed
-from netdsl.diagnostics.program import NotYetTrained
 from netdsl.diagnostics.rows import BrokenChain
 from netdsl.diagnostics.suggest import nearest
 from netdsl.ir.graph import Graph
@@ -43,62 +40,6 @@ from netdsl.registry import MOST_PROBLEMS, show
 from netdsl.source import Span
 
 PHASES = ("training", "validating")
-
-
-@dataclass(frozen=True)
-class Application:
-    """A transform in a feed; `phase` None: always. `stream` names its draws."""
-
-    transform: Transform
-    phase: str | None
-    stream: str
-
-
-@dataclass(frozen=True)
-class Pipe:
-    """What makes one input from one field; `feed` None: the field of the input's own name."""
-
-    input: str
-    field: str
-    stages: tuple[Application, ...] = ()
-    feed: Feed | None = None
-
-    @property
-    def span(self) -> Span | None:
-        """Where the feed stands; None without one."""
-        return None if self.feed is None else self.feed.span
-
-    def make(
-        self,
-        field: Field,
-        index: np.ndarray | slice,
-        dtype: np.dtype,
-        phase: str,
-        seed: int = 0,
-        epoch: int = 0,
-        batch: int = 0,
-    ) -> np.ndarray:
-        """The input's values for some rows of the field."""
-        stages = [stage for stage in self.stages if stage.phase in (None, phase)]
-        values = field.rows(index, np.dtype(np.float32) if stages else dtype)
-        for stage in stages:
-            values = stage.transform(values, Draws(seed, stage.stream, epoch, batch))
-        return np.ascontiguousarray(values, dtype)
-
-
-@dataclass(frozen=True)
-class Unmade:
-    """What a feed says that this version checks and does not make; `what` names it. A `schedule`
-    is looked up in `training`, a `fact` is something that the source knows of all its rows."""
-
-    input: str
-    feed: Feed
-    what: str
-    schedule: Setting = None
-    fact: str | None = None
-
-
-Way: TypeAlias = Pipe | Unmade | None  # None: what is wrong was reported
 
 
 def bind_feeds(graph: Graph, feeds: Iterable[Feed], report: Report) -> dict[str, Way]:
@@ -121,7 +62,8 @@ def bind_feeds(graph: Graph, feeds: Iterable[Feed], report: Report) -> dict[str,
             else:
                 places[name] = span
                 ways |= {input: _bind_feed(graph, input, feed, report) for input in meant[name]}
-    return {name: ways[name] if name in ways else Pipe(name, name) for name in graph.inputs}
+    return {name: ways[name] if name in ways else Pipe(name, name, sizes=_sizes(value.type))
+            for name, value in graph.inputs.items()}
 
 
 def inputs_by_name(graph: Graph) -> dict[str, list[str]]:
@@ -158,25 +100,30 @@ def _bind_feed(graph: Graph, name: str, feed: Feed, report: Report) -> Way:
             reason = "a schedule gives one float at a time: it feeds an input such as `f32[]`"
             report.add(DoesNotFit(feed.span, base_name(name), str(type), shown, reason))
             return None
-        return Unmade(name, feed, f"an input that follows a schedule ({shown})", schedule=value)
+        return Scheduled(name, feed, value)
     if not isinstance(head, Reference):
         field = head if isinstance(head, str) and head.isidentifier() else "image -> …"
         report.add(BrokenChain(feed.span, "a feed begins with a field of the data, random draws or "
                                           "a schedule", f"`feed {base_name(name)} = {field}`"))
         return None
     if len(head.path) == 2 and head.path[0] == "data" and not isinstance(value, Flow):
-        return Unmade(name, feed, f"`{head}` as a feed", fact=head.path[1])
+        return Known(name, feed, head.path[1])
     if len(head.path) != 1:
         report.add(BrokenChain(head.span, f"`{head}` is neither a field of the data nor `data.NAME`"
                                           " alone", f"`feed {base_name(name)} = image -> …`"))
         return None
     applied = _bind_stages(name, feed, report)
-    return None if applied is None else Pipe(name, head.path[0], applied, feed)
+    return None if applied is None else Pipe(name, head.path[0], applied, feed, _sizes(type))
+
+
+def _sizes(type: TensorType) -> RowShape:
+    """The sizes of a row that an input declares."""
+    return tuple(dim if isinstance(dim, int) else None for dim in type.shape[1:])
 
 
 def _bind_draw(
     name: str, feed: Feed, head: Recipe, type: TensorType, report: Report
-) -> Unmade | None:
+) -> Drawn | None:
     draw, stages = RANDOM_DRAWS.bind(head, report), _bind_stages(name, feed, report)
     free = [str(dim) for dim in type.shape[1:] if not isinstance(dim, int)]
     reason = None
@@ -184,51 +131,64 @@ def _bind_draw(
         reason = f"it draws floats, not {type.dtype}"
     elif not type.shape:
         reason = "the input is a single number, and there is a draw for each row"
+    elif isinstance(type.shape[0], int):
+        reason = (f"its first axis is fixed at {type.shape[0]}; the batch is a free dimension, "
+                  "such as B")
     elif free:
         reason = f"how large is `{free[0]}`? Only the batch may be free where nothing is read"
+    if draw is None or stages is None:
+        return None
+    try:
+        reason = reason or _changes(stages, tuple(type.shape[1:]))
+    except Refused as refused:
+        for problem in refused.problems:
+            report.add(problem)
+        return None
     if reason is not None:
         report.add(DoesNotFit(feed.span, base_name(name), str(type), f"`{show(head)}`", reason))
-    if draw is None or stages is None or reason is not None:
         return None
-    return Unmade(name, feed, f"an input that is drawn (`{head.name}`)")
+    return Drawn(name, feed, draw, f"{name}.{head.name}", tuple(type.shape[1:]), stages)
+
+
+def _changes(stages: tuple[Application, ...], sizes: tuple[int, ...]) -> str | None:
+    """Why draws of the input's own shape are not of it after the stages; None where they are."""
+    for phase in PHASES:
+        made = passed(of_phase(stages, phase), sizes)
+        if made != sizes:
+            return f"its rows are {show_shape(made)} when {phase}, not {show_shape(sizes)}"
+    return None
 
 
 def _bind_stages(input: str, feed: Feed, report: Report) -> tuple[Application, ...] | None:
     stages = feed.value.stages if isinstance(feed.value, Flow) else ()
     applied = [_bind_stage(input, i, stage, report) for i, stage in enumerate(stages)]
-    return None if None in applied else tuple(applied)
+    if None in applied:
+        return None
+    for i, stage in enumerate(applied):
+        if stage.transform.unit_range and any(_moves_black(e, stage) for e in applied[:i]):
+            reason = "behind `normalize` black is no longer 0"
+            report.add(NotBrightness(stage.span, stage.name, reason,
+                                     f"`{stage.name}` before `normalize`"))
+    return tuple(applied)
+
+
+def _moves_black(earlier: Application, later: Application) -> bool:
+    """Whether 0 is another number after one stage, in a phase in which both work."""
+    together = None in (earlier.phase, later.phase) or earlier.phase == later.phase
+    transform = earlier.transform
+    return together and isinstance(transform, Normalize) and any(transform.mean)
 
 
 def _bind_stage(input: str, place: int, stage: Stage, report: Report) -> Application | None:
-    transform = TRANSFORMS.bind(stage.recipe, report)
-    phase = None if stage.condition is None else show(stage.condition)
+    recipe, condition = stage.recipe, stage.condition
+    transform = TRANSFORMS.bind(recipe, report)
+    phase = None if condition is None else show(condition)
     if phase not in (None, *PHASES):
-        report.add(UnknownPhase(getattr(stage.condition, "span", None) or stage.recipe.span, phase))
+        report.add(UnknownPhase(getattr(condition, "span", None) or recipe.span, phase))
         return None
     if transform is None:
         return None
-    return Application(transform, phase, f"{input}.{place}.{stage.recipe.name}")
-
-
-def pipes_of(ways: Iterable[Way], report: Report) -> list[Pipe]:
-    """Those that this version makes; the others are told."""
-    pipes = []
-    for way in ways:
-        what = unmade(way)
-        if what is not None:
-            report.add(NotYetTrained(way.feed.span, what))
-        if isinstance(way, Pipe):
-            pipes.append(way)
-    return pipes
-
-
-def unmade(way: Way) -> str | None:
-    """What of a feed this version checks and does not do; None where it does all."""
-    if not isinstance(way, Pipe):
-        return None if way is None else way.what
-    later = [stage.transform for stage in way.stages if stage.transform.pending]
-    names = listed(tuple(dict.fromkeys(TRANSFORMS.name_of(type(each)) for each in later)))
-    return f"the transform{'s' if len(later) > 1 else ''} {names}" if later else None
+    return Application(recipe.name, transform, phase, f"{input}.{place}.{recipe.name}", recipe.span)
 
 
 def check_feeds(
@@ -246,7 +206,11 @@ def check_feeds(
             continue
         name, type = way.input, graph.inputs[way.input].type
         if way.field in types:
-            reason = misfit(way, types[way.field], type)
+            try:
+                reason = misfit(way, types[way.field], type)
+            except Refused as refused:
+                report.add(refused.problems[0])
+                continue
             if reason is not None:
                 what = f"the field `{way.field}`"
                 report.add(DoesNotFit(way.span or span, base_name(name), str(type), what, reason))
@@ -264,7 +228,7 @@ def check_facts(
     """Reports every `data.NAME` that the source does not know or that is not of the input's shape;
     `facts` gives the shape of each."""
     for way in ways:
-        if not isinstance(way, Unmade) or way.fact is None:
+        if not isinstance(way, Known):
             continue
         span, type = head_of(way.feed).span, graph.inputs[way.input].type
         if way.fact not in facts:
@@ -275,10 +239,24 @@ def check_facts(
                                   f"it is f32{shape}"))
 
 
+def check_brightness(ways: Iterable[Way], split: Split) -> Iterator[Problem]:
+    """What is wrong with feeds of colours from these fields: whole numbers that nothing makes parts
+    of full brightness."""
+    for way in ways:
+        if not isinstance(way, Pipe) or not way.stages or split[way.field].unit != 1:
+            continue
+        dtype, first = split[way.field].type.dtype, way.stages[0]
+        if first.transform.unit_range and dtype.kind in "ui":
+            reason = f"the field `{way.field}` holds whole numbers, {dtype}"
+            yield NotBrightness(first.span, first.name, reason,
+                                "`-> normalize(mean = 0, std = 255)` before it")
+
+
 def misfit(
     pipe: Pipe, field: FieldType, input: TensorType, phases: tuple[str, ...] = PHASES
 ) -> str | None:
-    """Why the rows of a field, once through the pipe, cannot be the input; None when they can."""
+    """Why the rows of a field, once through the pipe, cannot be the input; None when they can.
+    Raises Refused (N540) where a transform cannot work on them."""
     if not input.shape:
         return "the input is a single number, and a field has one for each row"
     if isinstance(input.shape[0], int):
@@ -289,22 +267,9 @@ def misfit(
     wanted, given = input.numpy_dtype.kind, field.dtype.kind
     if wanted != given and not (wanted == "f" and given in "ui") and {wanted, given} != {"u", "i"}:
         return f"{field.dtype} does not become {input.dtype}"
-    return _shape_misfit(pipe, field.shape, input, phases)
-
-
-def _shape_misfit(
-    pipe: Pipe, row: RowShape, input: TensorType, phases: tuple[str, ...]
-) -> str | None:
+    sizes = input.shape[1:]
     for phase in phases:
-        made = row
-        for stage in pipe.stages:
-            if stage.phase not in (None, phase):
-                continue
-            try:
-                made = stage.transform.shape(made)
-            except ValueError as error:
-                return str(error)
-        sizes = input.shape[1:]
+        made = passed(of_phase(pipe.stages, phase), field.shape)
         if not _agree(made, sizes):
             have = show_shape(tuple("?" if size is None else size for size in made))
             when = f" when {phase}" if len(phases) > 1 else ""

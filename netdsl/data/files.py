@@ -53,5 +53,17 @@ def read_whole(path: Path) -> bytearray:
         raise Refused(CannotRead(str(path), error.strerror or str(error))) from None
 
 
+def read_text(path: Path) -> str:
+    """The characters of a file in UTF-8, unpacked if its name ends in `.gz`, without a byte order
+    mark. Raises Refused, naming the line of what is no UTF-8."""
+    content = read_whole(path)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        found = f"line {line:,} holds the byte 0x{content[error.start]:02x}, which is no UTF-8"
+        raise Refused(Damaged(str(path), found, "a text in UTF-8")) from None
+
+
 def _opened(path: Path) -> IO[bytes]:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
 
-from netdsl.data.dataset import Dataset, Field, Split, every_fifth_of_each_class, row_count
+from netdsl.data.dataset import Dataset, Field, Split, check_finite, numbered_classes
 from netdsl.data.files import LARGEST, ordinary
 from netdsl.data.source import Source
 from netdsl.diagnostics import Refused
@@ -95,15 +95,8 @@ class Npz(Source):
         fields = _fields(Path(self.file))
         if self.validate is not None:
             others = _fields(Path(self.validate))
-            return Dataset(self.file, fields, others, _classes(fields, others))
-        whole = Dataset(self.file, fields, {}, _classes(fields))
-        label = fields["label"].values if whole.classes else np.zeros(row_count(fields), int)
-        held = every_fifth_of_each_class(label)
-        return replace(
-            whole,
-            train={name: field.select(~held) for name, field in fields.items()},
-            validate={name: field.select(held) for name, field in fields.items()},
-        )
+            return Dataset(self.file, fields, others, numbered_classes(fields, others))
+        return Dataset(self.file, fields, {}, numbered_classes(fields))
 
 
 def _fields(path: Path) -> Split:
@@ -113,15 +106,5 @@ def _fields(path: Path) -> Split:
             raise Refused(Damaged(str(path), f"{name} is a single number", "an array of rows"))
         image = values.dtype == np.uint8 and values.ndim > 1
         fields[name] = Field(values, unit=255 if image else 1, origin=str(path))
+    check_finite(fields)
     return fields
-
-
-def _classes(*splits: Split) -> tuple[str, ...]:
-    """The names of the classes that `label` counts: "0", "1", … up to the largest in it."""
-    highest = -1
-    for split in splits:
-        label = split.get("label")
-        if label is None or label.values.ndim != 1 or label.values.dtype.kind not in "ui":
-            return ()
-        highest = max(highest, int(label.values.max(initial=0)))
-    return tuple(map(str, range(highest + 1))) if highest < 10_000 else ()

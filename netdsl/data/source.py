@@ -7,11 +7,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from netdsl.data.dataset import Dataset, FieldType, Split, check_labels, row_count
+from netdsl.data.dataset import (
+    Dataset,
+    FieldType,
+    Split,
+    check_labels,
+    every_fifth_of_each_class,
+    groups,
+)
 from netdsl.data.draws import shuffled
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.data import UnknownClass
-from netdsl.registry import Count, Names, Portion, Whole, show
+from netdsl.registry import BelowOne, Count, Names, Portion, Whole, show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,19 +26,31 @@ class Source:
     """Arguments of every source, given by name, applied in this order:
 
     classes   names or numbers: only their rows, renumbered 0, 1, … in the order given
+    hold_out  that part of the training rows of each class, chosen at random by `seed`, becomes the
+              validation rows, in place of those that the source has; 0: none
     fraction  that part of the training rows of each class, at least one, chosen at random by
               `seed`; the validation rows stay, so that results compare
     take      the first n rows of both parts
     """
 
     classes: Names = ()
+    hold_out: BelowOne | None = None
     fraction: Portion = 1.0
     seed: Whole = 0
     take: Count | None = None
 
+    def __post_init__(self) -> None:
+        if self.hold_out is not None and getattr(self, "validate", None) is not None:
+            raise ValueError("`validate` names the rows for validation and `hold_out` makes them")
+
     def read(self) -> Dataset:
-        """Everything the source has. Raises Refused."""
+        """Everything the source has; without validation rows where it has none of its own. Raises
+        Refused."""
         raise NotImplementedError
+
+    def held(self, data: Dataset) -> np.ndarray:
+        """A mask of the training rows [N] that validate where a source has no rows for that."""
+        return every_fifth_of_each_class(groups(data))
 
     pending: ClassVar[bool] = False  # what it gives is checked, reading it comes later
 
@@ -70,12 +89,26 @@ class Source:
                     check_labels(split["label"], 0, len(data.classes))
         if self.classes:
             data = _only(data, _class_numbers(self.classes, data.classes))
+        data = self._divided(data)
         if self.fraction < 1:
-            data = replace(data, train=_thinned(data, self.fraction, self.seed))
+            kept = _part_of_each(groups(data), self.fraction, self.seed, "fraction")
+            data = replace(data, train=_select(data.train, kept))
         if self.take is not None:
             data = replace(data, train=_select(data.train, slice(self.take)),
                            validate=_select(data.validate, slice(self.take)))
         return data
+
+    def _divided(self, data: Dataset) -> Dataset:
+        """With its rows for validation."""
+        if self.hold_out is None:
+            held = np.zeros(0, bool) if data.validate else self.held(data)
+        else:
+            held = _part_of_each(groups(data), self.hold_out, self.seed, "hold_out", keep=1)
+            data = replace(data, validate={})
+        if not held.any():
+            return data
+        return replace(data, train=_select(data.train, ~held),
+                       validate=_select(data.train, held))
 
 
 def _class_numbers(wanted: tuple[str | int, ...], known: tuple[str, ...]) -> list[int]:
@@ -104,17 +137,18 @@ def _only(data: Dataset, numbers: list[int]) -> Dataset:
                    classes=tuple(data.classes[number] for number in numbers))
 
 
-def _thinned(data: Dataset, fraction: float, seed: int) -> Split:
-    """A part of the training rows of each class (of all, where there are no classes), in order."""
-    split, count = data.train, row_count(data.train)
-    group = split["label"].values if data.classes else np.zeros(count, np.int64)
-    order = shuffled(count, seed, "fraction")
-    chosen = []
+def _part_of_each(
+    group: np.ndarray, part: float, seed: int, stream: str, keep: int = 0
+) -> np.ndarray:
+    """A mask [N] of a part of the rows of each group, at least one unless the part is 0, and all
+    but `keep` at most."""
+    order = shuffled(len(group), seed, stream)
+    chosen = np.zeros(len(group), bool)
     for number in np.unique(group):
         members = order[group[order] == number]
-        least = 1 if fraction else 0  # so that no class is lost
-        chosen.append(members[: max(round(len(members) * fraction), least)])
-    return _select(split, np.sort(np.concatenate(chosen)))
+        wanted = max(round(len(members) * part), 1 if part else 0)  # so that no class is lost
+        chosen[members[: min(wanted, len(members) - keep)]] = True
+    return chosen
 
 
 def _select(split: Split, index: np.ndarray | slice) -> Split:

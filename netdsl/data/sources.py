@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from netdsl.data.characters import Characters
+from netdsl.data.cifar import Cifar10
 from netdsl.data.dataset import Dataset
 from netdsl.data.digits import Digits
 from netdsl.data.idx import FashionMnist, Mnist
+from netdsl.data.images import Images
 from netdsl.data.later import LATER
 from netdsl.data.npz import Npz
+from netdsl.data.pairs import Pairs
 from netdsl.data.source import Source
+from netdsl.data.table import Csv
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.data import BadSpecification
 from netdsl.ir.program import Recipe
@@ -23,7 +28,13 @@ SOURCES = Table("data source", {
     "mnist": Mnist,
     "fashion_mnist": FashionMnist,
     "npz": Npz,
+    "images": Images,
+    "imagefolder": Images,
+    "cifar10": Cifar10,
+    "csv": Csv,
+    "text": Characters,
     **LATER.rows,
+    "pairs": Pairs,
 })
 
 

@@ -179,11 +179,48 @@ class OutOfMemory(Problem):
 
     code: ClassVar[str] = "N858"
     what: str
-    needed: int | None = None  # bytes
+    needed: int | None = None  # bytes, as what the machine has
+    have: int | None = None
+    way: str | None = None
 
     def describe(self) -> Diagnostic:
-        size = "" if self.needed is None else f": {self.needed / 1e9:,.1f} GB"
-        return self.say(f"{self.what} does not fit into the memory{size}")
+        size = "" if self.needed is None else f": it needs {self.needed / 1e9:,.1f} GB"
+        notes = [] if self.have is None else [f"this machine has {self.have / 1e9:,.1f} GB"]
+        return self.say(f"{self.what} does not fit into the memory{size}", notes=notes,
+                        suggestion=self.way)
+
+
+@dataclass(frozen=True)
+class UnknownPicture(Problem):
+    """A picture is asked for under a name that tells no format.
+
+    The end of the name says it: `.png` for pages and slides, `.svg` and `.pdf` for paper.
+    """
+
+    code = "N859"
+    file: str
+    known: tuple[str, ...]
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.file} does not say what kind of picture to draw",
+                        suggestion=f"a name that ends in {', '.join(self.known)}")
+
+
+@dataclass(frozen=True)
+class NoPlots(Problem):
+    """Pictures of curves need matplotlib, which netdsl does not install by itself.
+
+        pip install 'netdsl[plots]'
+
+    Without it the same numbers are in the table, and with `--json` for other programs to draw.
+    """
+
+    code = "N860"
+
+    def describe(self) -> Diagnostic:
+        return self.say("pictures need matplotlib, which is not installed",
+                        suggestion="`pip install 'netdsl[plots]'`, or take the numbers with "
+                                   "`--json`")
 
 
 @dataclass(frozen=True)

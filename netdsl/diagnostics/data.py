@@ -66,6 +66,164 @@ class TooLarge(Problem):
                         self.span)
 
 
+# ------------------------------------------------------------------ images and archives
+
+
+@dataclass(frozen=True)
+class UnreadableImage(Problem):
+    """An image that is damaged, cut off, too large or of no known format.
+
+    JPEG, PNG, WebP, GIF, BMP, TIFF and PPM are read. A download that broke off, or another sort of
+    file under the name of an image, are the usual causes: fetch it again, or take it away. An image
+    may claim billions of pixels in a few bytes, so very large ones are refused: scale them down.
+    """
+
+    code = "N520"
+    file: str
+    reason: str
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.file} cannot be read as an image: {self.reason}", self.span)
+
+
+@dataclass(frozen=True)
+class UnsafeMember(Problem):
+    """An archive with a link, a device or a path that leads out of it.
+
+    Archives of data sets hold plain files in plain folders. One with `../` in a path or with links
+    may be made to reach other files; none of it is read. Unpack it yourself, look at it, and give
+    the folder instead.
+    """
+
+    code = "N521"
+    file: str
+    member: str
+    reason: str
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.file} holds {self.member[:200]!a}: {self.reason}", self.span)
+
+
+@dataclass(frozen=True)
+class NotByClass(Problem):
+    """A folder or archive that does not hold the images that its source asks for.
+
+    Images by class lie in a folder for each class, the folder's name being the class:
+
+        photos/cat/1.jpg  photos/cat/2.jpg  photos/dog/1.jpg
+
+    and with a part for training and one for validation, `photos/train/cat/1.jpg` and
+    `photos/val/cat/9.jpg`. Every class needs at least one image.
+    """
+
+    code = "N522"
+    file: str
+    found: str
+    expected: str
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.file}: {self.found}", self.span,
+                        notes=[f"expected: {self.expected}"])
+
+
+@dataclass(frozen=True)
+class NotPlainPickle(Problem):
+    """A data file in Python's pickle format that holds more than numbers, texts and containers.
+
+    A pickle is a program: whoever made it decides what runs when it is opened. netdsl carries out
+    none of them and reads only plain arrays, lists and dicts, as in the official files of CIFAR-10.
+    Fetch the file from its own site, or take the binary version.
+    """
+
+    code = "N524"
+    file: str
+    reason: str
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"{self.file} is no pickle of plain data: {self.reason}", self.span)
+
+
+# ------------------------------------------------------------------ tables
+
+
+@dataclass(frozen=True)
+class BadTable(Problem):
+    """A line of a table that does not read as the lines above it.
+
+    Every line has as many cells as the first, which names the columns. The first row decides what a
+    column holds: numbers, or texts. Every cell has a value; NaN and infinity are none.
+
+    A column that is not to be used needs not be sound: `columns` and `features` name those that
+    are read.
+
+        data csv("iris.csv", label = "species", features = ["length", "width"])
+    """
+
+    code = "N525"
+    file: str
+    line: int
+    found: str
+    expected: str
+    column: str | None = None
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        place = "" if self.column is None else f", column {self.column[:80]!a}"
+        return self.say(f"{self.file}, line {self.line:,}{place}: {self.found}", self.span,
+                        notes=[f"expected: {self.expected}"])
+
+
+@dataclass(frozen=True)
+class UnknownColumn(Problem):
+    """A column that a table does not have.
+
+    The first line of a table names its columns. Where it is one long name with `;` in it, that is
+    what stands between the cells: `delimiter = ";"`.
+    """
+
+    code = "N526"
+    file: str
+    name: str
+    known: tuple[str, ...]
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        shown = tuple(ascii(name)[1:-1][:80] for name in self.known[:20])
+        between = {",": ",", ";": ";", "|": "|", "\t": "\\t"}
+        way = did_you_mean(self.name, self.known)
+        for mark, written in between.items():
+            if len(self.known) == 1 and mark in self.known[0]:
+                way = f'`delimiter = "{written}"`'
+        return self.say(f"{self.file} has no column {self.name[:80]!a}", self.span,
+                        notes=[f"its columns are {listed(shown)}"], suggestion=way)
+
+
+@dataclass(frozen=True)
+class NotFinite(Problem):
+    """NaN or infinity among the data.
+
+    One such number makes the loss, and with the next step every weight, NaN. Take the row away, or
+    put a number there, the mean of the others for instance.
+    """
+
+    code = "N527"
+    file: str
+    field: str
+    row: int
+    place: tuple[int, ...]  # within the row
+    value: float
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        where = f", at {list(self.place)}" if self.place else ""
+        return self.say(f"{self.file}: `{self.field}` is {self.value} in row {self.row:,}{where}",
+                        self.span)
+
+
 # ------------------------------------------------------------------ rows
 
 
@@ -153,9 +311,30 @@ class UnknownClass(Problem):
     span: Span | None = None
 
     def describe(self) -> Diagnostic:
+        known = listed(self.known[:20])
+        note = f"the classes are {known}" if known else "these data have no classes"
         return self.say(f"`classes` names {self.given}, which is not a class or stands there twice",
-                        self.span, notes=[f"the classes are {listed(self.known[:20])}"],
+                        self.span, notes=[note],
                         suggestion=did_you_mean(self.given.strip('"'), self.known))
+
+
+@dataclass(frozen=True)
+class NoPairs(Problem):
+    """A source whose rows cannot be paired.
+
+        data pairs(fashion_mnist("DIR"))
+
+    Pairs are made by class: the source within has a field `label` with at least two classes, and a
+    field `image` or one other field, whose rows are compared.
+    """
+
+    code = "N523"
+    name: str
+    reason: str
+    span: Span | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"no pairs can be made of {self.name}: {self.reason}", self.span)
 
 
 @dataclass(frozen=True)

@@ -195,6 +195,10 @@ class ElementsRefused(Problem):
     Where a label is an input, `input label: i64[B] in 0..10` lets the data be checked row by row
     before anything runs; here it was computed.
 
+    A batch norm in training needs several values for each channel, as one has no variance: a
+    batch of one row of [B, C] is refused. It is the last batch of an epoch where the number of
+    rows leaves one over; another `batch` helps.
+
     Correct the data, or what is computed from them.
     """
 

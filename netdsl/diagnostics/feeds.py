@@ -1,4 +1,5 @@
-"""Problems of how a train program feeds its model: codes N441 to N446 and N457."""
+"""Problems of how a train program feeds its model: codes N441 to N446, N457 and N540 to
+N542."""
 
 from __future__ import annotations
 
@@ -142,3 +143,83 @@ class UnknownFact(Problem):
         return self.say(f"the data source does not know `data.{self.name}`", self.span,
                         notes=[f"it knows {listed(known) or 'nothing'}"],
                         suggestion=did_you_mean(f"data.{self.name}", known))
+
+
+# ------------------------------------------------------------------ rows on their way
+
+
+@dataclass(frozen=True)
+class StageDoesNotFit(Problem):
+    """A transform of a feed that cannot work on the rows it gets.
+
+        feed image = image -> center_crop(224)     # and the images have 28 × 28 pixels
+        feed row = row -> random_flip()            # and a row is a list of numbers
+
+    Sizes that the data source knows are checked by `netdsl check`; those that only the files know
+    when the row is read, and then the message names the row.
+
+    Put what changes the size before it, such as `resize(256)`, or leave the transform out.
+    """
+
+    code = "N540"
+    span: Span | None
+    stage: str
+    reason: str
+    row: str = ""
+    way: str | None = None
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"`{self.stage}` cannot work on {self.row or 'these rows'}: {self.reason}",
+                        self.span, suggestion=self.way)
+
+
+@dataclass(frozen=True)
+class SizesDiffer(Problem):
+    """The rows of a batch differ in size.
+
+    A batch is one array, so images of different sizes are brought to one size on the way:
+
+        feed image = image -> resize(256) -> center_crop(224)
+
+    `resize` with one number keeps the form of each image, so that a crop has to follow;
+    `resize([224, 224])` and `random_resized_crop(224)` give one size by themselves.
+    """
+
+    code = "N541"
+    span: Span | None
+    input: str
+    rows: tuple[tuple[str, tuple[int, ...]], ...]  # two that differ: where from, shape
+    sizes: tuple[int | None, ...]  # height and width that the input declares
+
+    def describe(self) -> Diagnostic:
+        notes = [f"{place}: {list(shape)}" for place, shape in self.rows]
+        sides = self.sizes if len(self.sizes) == 2 and None not in self.sizes else (224, 224)
+        crop = sides[0] if sides[0] == sides[1] else list(sides)
+        way = f"`-> resize({max(sides)}) -> center_crop({crop})` makes them equal"
+        images = all(len(shape) == 3 for _, shape in self.rows)
+        return self.say(f"the rows for the input `{self.input}` differ in size", self.span,
+                        notes=notes, suggestion=way if images else None)
+
+
+@dataclass(frozen=True)
+class NotBrightness(Problem):
+    """A transform of colours for values that are not 0 for black and 1 for white.
+
+        feed image = image -> normalize(mean = 0.5, std = 0.25) -> color_jitter(0.4)
+
+    After `normalize` black is below 0, and what multiplies it makes it darker than black. Whole
+    numbers from 0 to 255 become floats as they are.
+
+    Colours come first and `normalize` last; `normalize(mean = 0, std = 255)` before them makes
+    parts of 1 of bytes.
+    """
+
+    code = "N542"
+    span: Span | None
+    stage: str
+    reason: str
+    way: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"`{self.stage}` takes 0 for black and 1 for white, but {self.reason}",
+                        self.span, suggestion=self.way)

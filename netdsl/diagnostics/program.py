@@ -323,6 +323,25 @@ class UnknownFigure(Problem):
 
 
 @dataclass(frozen=True)
+class UnknownDirection(Problem):
+    """A program goes by a metric of which nobody knows which way is better.
+
+    A loss is better when it is smaller, a share of rows such as an accuracy when it is larger. Of
+    any other metric the program says it:
+
+        stop early(val.psnr, patience = 10, better = larger)
+    """
+
+    code = "N467"
+    span: Span | None
+    name: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"is `{self.name}` better when it is larger, or smaller?", self.span,
+                        suggestion="add `better = larger` or `better = smaller`")
+
+
+@dataclass(frozen=True)
 class UnknownRun(Problem):
     """`from_run` names no train program that stands above this one.
 

@@ -61,7 +61,7 @@ class WrongArgument(Problem):
     """An argument of the wrong kind, or outside its range.
 
         sgd(lr = -0.1)                         # a learning rate is a number of at least 0
-        random_crop(pad = 2.5)                 # a whole number
+        random_crop(pad = 2.5)                 # a whole number of pixels
     """
 
     code = "N405"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from netdsl.diagnostics import Diagnostic, Problem
+from netdsl.diagnostics import Diagnostic, Mark, Problem
 from netdsl.source import Span
 
 
@@ -42,25 +42,50 @@ class WrongSeed(Problem):
 
 
 @dataclass(frozen=True)
-class LossNotFinite(Problem):
-    """The loss became NaN or infinite, and training stopped.
+class Culprit:
+    """What first held NaN or an infinity: an operation with the range of its `operands`, the place
+    that asked for it and the layer it is in, or an input or variable, which has none of these."""
 
-    From here on every weight would be NaN. The usual causes: a learning rate that is too high, a
-    logarithm or root of 0, a division by 0, data that hold NaN. What was saved after the last whole
-    epoch is sound.
+    what: str
+    made: str  # NaN, inf or -inf
+    span: Span | None
+    path: str
+    operands: str
+
+
+@dataclass(frozen=True)
+class LossNotFinite(Problem):
+    """The loss became NaN or infinite, and training stopped before the weights moved.
+
+    The message names the first operation that made such a number out of finite ones. The usual
+    causes: a learning rate that is too high (`clip 1.0` bounds its steps), a logarithm or root of
+    0, a division by 0, `exp` of a large number, data that hold NaN. Where a weight held NaN
+    already, it was the gradient of the step before. What was saved after the last whole epoch is
+    sound.
     """
 
     code = "N461"
     span: Span | None
     loss: str
     value: float
-    epoch: int
-    batch: int
+    where: str
+    culprit: Culprit | None = None
 
     def describe(self) -> Diagnostic:
-        return self.say(f"the loss `{self.loss}` became {self.value} in batch {self.batch} of "
-                        f"epoch {self.epoch}", self.span,
-                        suggestion="try a lower learning rate")
+        told, first = f"the loss `{self.loss}` became {self.value} in {self.where}", self.culprit
+        if first is None:
+            return self.say(told, self.span, suggestion="try a lower learning rate")
+        if first.span is None and not first.operands:
+            way = "try a lower learning rate, or `clip 1.0`"
+            if first.what.startswith("the input"):
+                way = "look at the data: `netdsl evaluate` reads them too"
+            return self.say(told, self.span, notes=[f"{first.what} holds {first.made}"],
+                            suggestion=way)
+        layer = f" in {first.path}" if first.path else ""
+        note = f"{first.what}{layer} was the first to make {first.made}, of {first.operands}"
+        mark = None if first.span is None else Mark(first.span, f"{first.made} began here")
+        return self.say(told, self.span, mark, notes=[note],
+                        suggestion="try a lower learning rate, or keep its operands in range")
 
 
 @dataclass(frozen=True)
@@ -123,16 +148,19 @@ class AnotherProgram(Problem):
 
 @dataclass(frozen=True)
 class NotACheckpoint(Problem):
-    """A file that holds weights and not the rest of what resuming needs.
+    """A file that does not hold what resuming needs, or holds it damaged.
 
-    `checkpoint.safetensors` holds optimiser memory, epoch and seed besides the weights.
+    `checkpoint.safetensors` holds optimiser memory, epoch and seed besides the weights, in a
+    format that another version of netdsl may have written differently.
     """
 
     code = "N465"
     file: str
+    format: str | None = None  # where it is one of another version
 
     def describe(self) -> Diagnostic:
-        return self.say(f"{self.file} is no checkpoint that training can go on from",
+        notes = [] if self.format is None else [f"its format is {self.format[:80]!a}"]
+        return self.say(f"{self.file} is no checkpoint that training can go on from", notes=notes,
                         suggestion="to begin anew from its weights: `--init` without `--resume`")
 
 
@@ -154,6 +182,24 @@ class FolderTaken(Problem):
         return self.say(f"{self.folder} holds a training already",
                         suggestion="go on with it (`--resume`), choose another folder, or replace "
                                    "it (`--overwrite`)")
+
+
+@dataclass(frozen=True)
+class FolderInUse(Problem):
+    """Another training writes into the folder at this moment.
+
+    Two in one folder would replace each other's weights and checkpoint. Wait for the other one,
+    or stop it with Ctrl-C, or train elsewhere:
+
+        netdsl train FILE --out OTHER
+    """
+
+    code = "N468"
+    folder: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"another training is under way in {self.folder}",
+                        suggestion="wait until it has ended, or choose another folder: `--out`")
 
 
 @dataclass(frozen=True)

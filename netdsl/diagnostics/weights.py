@@ -142,6 +142,9 @@ class UnstorableTensor(Problem):
 
 # ---------------------------------------------------------------- weights against the network
 
+AS_TRAINED = "give the file and the `-D` options that they were trained with"
+AS_STORED = "load the weights in Python, `astype` them and save them again"
+
 
 @dataclass(frozen=True)
 class MissingTensors(Problem):
@@ -162,7 +165,7 @@ class MissingTensors(Problem):
     def describe(self) -> Diagnostic:
         return self.say(
             f"{shown(self.path)} lacks {tensors(self.count)} of the network",
-            notes=listed(self.lines, self.count),
+            notes=listed(self.lines, self.count), suggestion=AS_TRAINED,
         )
 
 
@@ -189,7 +192,7 @@ class UnexpectedTensors(Problem):
             f"{shown(self.path)} holds {tensors(self.count)} that the network does not have",
             notes=listed(self.lines, self.count),
             suggestion="this is the checkpoint of a training: take `weights.safetensors` or "
-                       "`best.safetensors` beside it" if self.is_checkpoint else None,
+                       "`best.safetensors` beside it" if self.is_checkpoint else AS_TRAINED,
         )
 
 
@@ -213,9 +216,10 @@ class MisfitTensors(Problem):
 
     def describe(self) -> Diagnostic:
         return self.say(
-            f"{tensors(self.count)} of {shown(self.path)} have another {self.what} than the "
-            "network's",
+            f"{tensors(self.count)} of {shown(self.path)} "
+            f"{'has' if self.count == 1 else 'have'} another {self.what} than the network's",
             notes=listed(self.lines, self.count),
+            suggestion=AS_TRAINED if self.what == "shape" else AS_STORED,
         )
 
 
@@ -237,6 +241,8 @@ class NotFinite(Problem):
 
     def describe(self) -> Diagnostic:
         return self.say(
-            f"{tensors(self.count)} of {shown(self.path)} hold NaN or infinite numbers",
+            f"{tensors(self.count)} of {shown(self.path)} "
+            f"{'holds' if self.count == 1 else 'hold'} NaN or infinite numbers",
             notes=listed(self.lines, self.count),
+            suggestion="take the weights of an earlier epoch, or train anew with a lower rate",
         )

@@ -80,10 +80,13 @@ def ancestry(value: Value) -> tuple[list[Node], set[Value]]:
 
 @dataclass(frozen=True, slots=True)
 class Initializer:
-    """How a variable begins: the name of a row in `layers/initializers.py` and its arguments."""
+    """How a variable begins: the name of a row in `layers/initializers.py` and its arguments.
+    `fans` are how many inputs an output sums and how many outputs an input reaches, where the
+    variable's shape does not tell as that of a matrix [outputs, inputs] does."""
 
     name: str
-    arguments: tuple[float, ...] = ()
+    arguments: tuple[float | str, ...] = ()
+    fans: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +137,8 @@ class Graph:
     `inputs` are fed; `key` (u64[2]: seed and step) seeds the random streams. `updates` maps
     variables to the value they take when a run is over; `copies` maps those that follow others to
     how they do. `names` holds every bound name of the model and, dotted, of its layers. `ranges`
-    bounds integer inputs: label in 0..10. `assumptions` are the relations between free dimensions
+    bounds integer inputs: label in 0..10; `besides` has the numbers that they may hold beyond, for
+    a loss ignores them. `assumptions` are the relations between free dimensions
     that hold in every run.
     """
 
@@ -152,6 +156,7 @@ class Graph:
     key: Value | None = None
     layers: tuple[Layer, ...] = ()
     ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    besides: Mapping[str, frozenset[int]] = field(default_factory=dict)
     assumptions: tuple[Assumption, ...] = ()
 
     @property

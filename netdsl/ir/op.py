@@ -16,14 +16,27 @@ For an op with attributes `a`, inputs `x, w, …` and outputs `y, …`:
     cost(a, inputs, outputs)          -> Cost, exact in the free dimensions
     inference(emit, node)             -> one Value for each output: what the node becomes where
                                          nothing is trained (dropout: its input); None: itself
+    rows(a, inputs, axes)             -> for each output the axis that its rows lie along, where
+                                         those of the inputs lie along `axes`, or `Rows.MEET`;
+                                         None (no facet): they always meet. See below.
     origin(a, inputs, output, axis)   -> Origin: where an axis of an output has its size from, told
                                          to who is surprised by it; None: no more is known
+
+Rows. n rows lie along an axis in n equal blocks, one behind the other: examples along the batch,
+and still after [B, L, d] has become [B * L, d]. An input or output without such an axis (None) is
+the same for all rows. A facet that names an axis claims this: an equal share of the rows of every
+input, with the same share of an attribute `shape`, gives that share of the rows of every output.
+The sizes of the axes are whole multiples of n; who asks makes sure of it. Where no input has
+rows, the answer is an axis along which all elements are alike, if there is one. `Rows.BY_PASS`
+is the answer for what an op of training makes of the rows at hand by definition: batch norm's
+statistics. The inputs and axes that are absent or ask for nothing are None.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from netdsl.ir.assumptions import agree
@@ -50,6 +63,14 @@ class RankError(ShapeError):
 
 class ElementError(Exception):
     """Elements that an operation cannot take, found when it runs: a label beyond the classes."""
+
+
+class NotFinite(Exception):
+    """A value that was to be finite is not, found when it runs: `name` is what it is called."""
+
+    def __init__(self, name: str, value: float):
+        self.name, self.value = name, value
+        super().__init__(f"{name} is {value}")
 
 
 class NotDefined(Exception):
@@ -95,6 +116,13 @@ class Origin:
     name: str = ""
 
 
+class Rows(Enum):
+    """Answers of the facet `rows` that are no axis."""
+
+    MEET = "a row of an output depends on other rows"
+    BY_PASS = "made of the rows that are worked on together, however many they are"
+
+
 def no_macs(attrs: Attrs, inputs: tuple, outputs: tuple) -> Cost:
     """Neither a convolution nor a matrix product."""
     return Cost()
@@ -105,7 +133,10 @@ class Op:
     """One operation. `inputs` names the operands in order: `"bias?"` may be absent (None), and
     `"xs*"`, which stands last, takes any number. `word` says that the language has a function
     of this name whose arguments are the inputs, then the attributes. `carries` lists state that
-    passes through: (input, output) by number, where no other output depends on that input."""
+    passes through: (input, output) by number, where no other output depends on that input.
+    `stops` says that no gradient flows through, by what the op means. `stepwise` says of a
+    reduction over `axes` that it may be made over some of them first, those kept with size 1, and
+    then over all."""
 
     name: str
     inputs: tuple[str, ...]
@@ -117,8 +148,11 @@ class Op:
     attrs: type[Attrs] = Attrs
     cost: Callable[..., Cost] = no_macs
     inference: Callable[..., Any] | None = None
+    rows: Callable[..., Any] | None = None
     origin: Callable[..., Origin | None] | None = None
     carries: tuple[tuple[int, int], ...] = ()
+    stops: bool = False
+    stepwise: bool = False
     word: bool = False
     doc: str = ""
 
@@ -164,3 +198,31 @@ def broadcast_origin(attrs: Attrs, inputs: tuple, output: Any, axis: int) -> Ori
         if x is not None and len(x.shape) == rank and x.shape[axis] == size:
             return Origin(i, axis)
     return None
+
+
+def broadcast_rows(attrs: Attrs, inputs: tuple, axes: tuple) -> int | Rows:
+    """Of elementwise operations: every operand has its rows along the same axis, or has one
+    element there for all of them."""
+    axis = common_axis(axes)
+    if axis is None:
+        return Rows.MEET
+    alike = all(x.shape[axis] == 1 for x, own in zip(inputs, axes)
+                if own is None and x is not None and x.shape)
+    return axis if alike else Rows.MEET
+
+
+def common_axis(axes: tuple) -> int | None:
+    """The one axis of all operands that have rows; None where they differ or none has rows."""
+    found = {axis for axis in axes if axis is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def leading_rows(*with_rows: int) -> Callable[..., Any]:
+    """The facet of an op whose operands with these numbers hold an example in each element of
+    their first axis, and so do all that it makes of them; the others serve all examples."""
+
+    def rows(attrs: Attrs, inputs: tuple, axes: tuple) -> int | Rows:
+        fits = all(axis == (0 if i in with_rows else None) for i, axis in enumerate(axes))
+        return 0 if fits else Rows.MEET
+
+    return rows

@@ -26,6 +26,7 @@ def print_graph(graph: Graph) -> str:
     for name, value in graph.inputs.items():
         low_high = graph.ranges.get(name)
         within = "" if low_high is None else f" in {low_high[0]}..{low_high[1]}"
+        within += "".join(f" or {number}" for number in sorted(graph.besides.get(name, ())))
         lines.append(f"input %{name}: {value.type}{within}")
     if graph.key is not None:
         lines.append(f"key %key: {graph.key.type}")
@@ -78,7 +79,7 @@ def _attrs(attrs: Attrs) -> str:
 def _entry(entry: Any, name: str) -> str:
     if name == "shape":
         return show_shape(entry)
-    if isinstance(entry, bool):
+    if entry is None or isinstance(entry, bool):
         return str(entry).lower()
     if isinstance(entry, tuple):
         return "(" + ", ".join(_entry(item, "") for item in entry) + ")"

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from netdsl.layers import (
     attention,
+    convolution,
+    distances,
     functions,
     losses,
     neural,
+    norms,
+    pooling,
     rearranging,
     recurrent,
+    reductions,
     tensors,
 )
 from netdsl.layers.words import Word, word_of
@@ -18,7 +23,10 @@ WORDS: dict[str, Word] = {
     **{op.name: word_of(op) for op in OPS.values() if op.word},
     **{
         word.name: word
-        for room in (functions, losses, rearranging, tensors, attention, neural, recurrent)
+        for room in (
+            pooling, functions, reductions, losses, distances, rearranging, tensors, attention,
+            convolution, neural, norms, recurrent,
+        )
         for word in room.WORDS
     },
 }

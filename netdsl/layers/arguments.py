@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Annotated, Any
 
 from netdsl.ir.dim import Expr
-from netdsl.ir.graph import Initializer
+from netdsl.ir.graph import Initializer, Value
 
 
 class BadArgument(Exception):
@@ -24,6 +24,17 @@ class DType:
     """A dtype as a value of the language: `f32`, `i64`."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SamePadding:
+    """`same` or `same_lower`: the padding with which windows leave ⌈size / stride⌉ places. Where it
+    is odd, the larger half lies behind, or before with `same_lower`."""
+
+    name: str
+
+
+SAME = {name: SamePadding(name) for name in ("same", "same_lower")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,10 @@ def real(value: Any) -> float:
         raise BadArgument("is too large") from None
 
 
+def or_none(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else convert(value)
+
+
 def flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise BadArgument("is neither true nor false")
@@ -98,8 +113,10 @@ def per_axis(least: int) -> Callable[[Any], int | tuple[int, ...]]:
     return convert
 
 
-def paddings(value: Any) -> int | tuple:
+def paddings(value: Any) -> int | tuple | SamePadding:
     each = at_least(0)
+    if isinstance(value, SamePadding):
+        return value
     if not isinstance(value, (tuple, list)):
         return each(value)
     pads = []
@@ -111,6 +128,15 @@ def paddings(value: Any) -> int | tuple:
         else:
             pads.append((each(entry), each(entry)))
     return tuple(pads)
+
+
+def weights(value: Any) -> tuple[float, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise BadArgument("is not a list")
+    numbers = tuple(map(real, value))
+    if not numbers or sum(numbers) == 0:
+        raise BadArgument("has the sum 0")
+    return numbers
 
 
 def whole_axes(value: Any) -> tuple[int, ...]:
@@ -178,24 +204,58 @@ def whole_range(value: Any) -> range:
     return value
 
 
-def reduction(value: Any) -> str:
-    name = "none" if value is None else getattr(value, "name", value)
-    if name not in ("mean", "sum", "none"):
-        raise BadArgument("is none of mean, sum, none")
-    return name
+def order(value: Any) -> float:
+    """Of a norm."""
+    if value == "inf":
+        return float(value)
+    if real(value) < 0:
+        raise BadArgument("is negative")
+    return float(value)
+
+
+def numbers_or_tensor(value: Any) -> Value | tuple[float, ...]:
+    if isinstance(value, Value):
+        return value
+    if not isinstance(value, (tuple, list)):
+        raise BadArgument("is neither a list of numbers nor a tensor")
+    found = []
+    for i, item in enumerate(value):
+        try:
+            found.append(real(item))
+        except BadArgument as reason:
+            reason.item = i
+            raise
+    return tuple(found)
+
+
+def number_or_more(value: Any) -> Any:
+    return real(value) if is_number(value) else numbers_or_tensor(value)
+
+
+def reduction(*names: str) -> Callable[[Any], str]:
+    def convert(value: Any) -> str:
+        name = "none" if value is None else getattr(value, "name", value)
+        if name not in names:
+            raise BadArgument(f"is none of {', '.join(names)}")
+        return name
+
+    return convert
 
 
 Count = Annotated[int, Kind("a whole number of at least 1", at_least(1))]
 Whole = Annotated[int, Kind("a whole number", whole)]
 Real = Annotated[float, Kind("a number", real)]
+RealOrNone = Annotated[Any, Kind("a number", or_none(real))]
+WholeOrNone = Annotated[Any, Kind("a whole number", or_none(whole))]
 Flag = Annotated[bool, Kind("true or false", flag)]
 Axis = Annotated[int, Kind("an axis", whole)]
 Axes = Annotated[tuple, Kind("an axis or a list of them", whole_axes)]
 Sizes = Annotated[Any, Kind("a whole number of at least 1, or one for each axis", per_axis(1))]
 Extra = Annotated[Any, Kind("a whole number, or one for each axis", per_axis(0))]
 Paddings = Annotated[
-    Any, Kind("a whole number, one for each axis, or pairs (before, after)", paddings)
+    Any, Kind("a whole number, one for each axis, pairs (before, after), or `same`", paddings)
 ]
+Weights = Annotated[tuple, Kind("a list of numbers such as [1, 2, 1]", weights)]
 Length = Annotated[Any, Kind("a size of at least 1", length(1))]
 Size = Annotated[Any, Kind("a size of at least 0", length(0))]
 Number = Annotated[Any, Kind("a number", number)]
@@ -204,20 +264,14 @@ Shape = Annotated[tuple, Kind("a shape such as [B, 16]", dims)]
 OpenShape = Annotated[tuple, Kind("a shape such as [B, 16] or [B, ?]", open_dims)]
 DTypeName = Annotated[str, Kind("a dtype such as f32", dtype_name)]
 Init = Annotated[Initializer, Kind("an initialiser such as `zeros()`", initializer)]
-Reduction = Annotated[str, Kind("mean, sum or none", reduction)]
+Order = Annotated[float, Kind('a number of at least 0, or "inf"', order)]
+Numbers = Annotated[Any, Kind("a list of numbers or a tensor", or_none(numbers_or_tensor))]
+Weights = Annotated[
+    Any, Kind("a number, a list of numbers or a tensor", or_none(number_or_more))
+]
+Reduction = Annotated[str, Kind("mean, sum or none", reduction("mean", "sum", "none"))]
+ReductionOrBatch = Annotated[
+    str, Kind("mean, batchmean, sum or none", reduction("mean", "batchmean", "sum", "none"))
+]
 
 BY_TYPE = {int: Whole, float: Real, bool: Flag}  # for attributes of ops that are words
-
-
-def spatial(value: int | tuple, count: int) -> tuple:
-    """One entry for each of `count` spatial axes. Raises BadArgument when there are others."""
-    if not isinstance(value, tuple):
-        return (value,) * count
-    if len(value) != count:
-        raise BadArgument(f"has {len(value)} entries for {count} spatial axes")
-    return value
-
-
-def spatial_pads(value: int | tuple, count: int) -> tuple[tuple[int, int], ...]:
-    """(before, after) for each of `count` spatial axes."""
-    return ((value, value),) * count if not isinstance(value, tuple) else spatial(value, count)

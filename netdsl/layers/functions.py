@@ -7,122 +7,14 @@ from netdsl.ir.dim import size
 from netdsl.ir.graph import Value
 from netdsl.ir.op import RankError, ShapeError
 from netdsl.ir.tensor import show_shape
-from netdsl.layers.arguments import (
-    Axes,
-    Axis,
-    Flag,
-    Hole,
-    OpenShape,
-    Paddings,
-    Real,
-    Shape,
-    Sizes,
-    spatial,
-    spatial_pads,
-)
+from netdsl.layers.arguments import Axes, Axis, Hole, OpenShape, Real, RealOrNone, Shape, Size
 from netdsl.layers.words import Place, Site, function
-from netdsl.ops import constant, elementwise, indexing, layout, pool, random, reduction
-from netdsl.ops.elementwise import Term
+from netdsl.ops import activation, indexing, layout, random, reduction
 
 
 def from_front(axis: int, x: Value) -> int:
     """An axis counted from the front. Raises ShapeError when x does not have it."""
     return reduction.checked_axes((axis,), x.type)[0]
-
-
-# ------------------------------------------------------------------ pooling
-
-
-def pool_window(x: Value, k, stride, pad) -> dict:
-    axes = x.type.rank - 2
-    if axes not in (1, 2, 3):
-        raise RankError(f"needs [N, C, …] with 1 to 3 spatial axes, not rank {x.type.rank}", 0)
-    return {
-        "kernel": spatial(k, axes), "stride": spatial(k if stride is None else stride, axes),
-        "pads": spatial_pads(pad, axes),
-    }
-
-
-@function
-def maxpool(
-    b: Site, x: Value, *, k: Sizes, stride: Sizes = None, pad: Paddings = 0,
-    dilation: Sizes = 1, ceil: Flag = False,
-) -> Value:
-    """The largest element of each window of size `k`; the stride is `k` unless given.
-
-    Padding never wins. `ceil` lets a last, partial window count, as PyTorch's `ceil_mode` does.
-    """
-    return b.emit(pool.max_pool, x, dilation=spatial(dilation, x.type.rank - 2), ceil=ceil,
-                  **pool_window(x, k, stride, pad))
-
-
-@function
-def avgpool(
-    b: Site, x: Value, *, k: Sizes, stride: Sizes = None, pad: Paddings = 0, ceil: Flag = False,
-    count_pad: Flag = True,
-) -> Value:
-    """The average of each window of size `k`; the stride is `k` unless given.
-
-    Padding counts as zeros unless `count_pad = false`.
-    """
-    window = pool_window(x, k, stride, pad)
-    return b.emit(pool.average_pool, x, dilation=(1,) * len(window["kernel"]), ceil=ceil,
-                  count_pad=count_pad, **window)
-
-
-@function
-def global_avgpool(b: Site, x: Value) -> Value:
-    """The mean over all spatial axes: [N, C, …] gives [N, C]."""
-    if x.type.rank < 3:
-        raise RankError(f"needs [N, C, …] with spatial axes, not rank {x.type.rank}", 0)
-    return b.emit(reduction.mean, x, axes=tuple(range(2, x.type.rank)))
-
-
-@function
-def adaptive_avgpool(b: Site, x: Value, *, size: Sizes) -> Value:
-    """Averages of [N, C, …] that leave `size` places on each spatial axis, whatever was there.
-
-    Place i of m averages the elements ⌊i · n / m⌋ to ⌈(i + 1) · n / m⌉ of n, as in PyTorch: even
-    windows where m divides n, else windows that overlap by one.
-    """
-    axes = x.type.rank - 2
-    if axes not in (1, 2, 3):
-        raise RankError(f"needs [N, C, …] with 1 to 3 spatial axes, not rank {x.type.rank}", 0)
-    for axis, places in enumerate(spatial(size, axes), 2):
-        x = averaged(b, x, axis, places)
-    return x
-
-
-def averaged(b: Site, x: Value, axis: int, places: int) -> Value:
-    """x with one axis averaged down to so many places."""
-    n = x.shape[axis]
-    if n == places:
-        return x
-    if places == 1:
-        return b.emit(reduction.mean, x, axes=(axis,), keep=True)
-    if not isinstance(n, int):
-        raise ShapeError(f"axis {axis} is {n}: only to one place is a free size averaged", 0)
-    parts = (
-        b.emit(layout.slice_, x, axis=axis, start=i * n // places, stop=-(-(i + 1) * n // places))
-        for i in range(places)
-    )
-    means = [b.emit(reduction.mean, part, axes=(axis,), keep=True) for part in parts]
-    return b.emit(layout.concat, *means, axis=axis)
-
-
-@function
-def resize(b: Site, x: Value, *, scale: Sizes) -> Value:
-    """Every place of [N, C, …] repeated `scale` times on each spatial axis: nearest neighbour."""
-    axes = x.type.rank - 2
-    if axes not in (1, 2, 3):
-        raise RankError(f"needs [N, C, …] with 1 to 3 spatial axes, not rank {x.type.rank}", 0)
-    times = spatial(scale, axes)
-    apart = tuple(part for n in x.shape[2:] for part in (n, 1))
-    wide = tuple(part for pair in zip(x.shape[2:], times) for part in pair)
-    whole = tuple(n * more for n, more in zip(x.shape[2:], times))
-    x = b.emit(layout.reshape, x, shape=(*x.shape[:2], *apart))
-    x = b.emit(reduction.expand, x, shape=(*x.shape[:2], *wide))
-    return b.emit(layout.reshape, x, shape=(*x.shape[:2], *whole))
 
 
 # ------------------------------------------------------------------ layout
@@ -179,6 +71,15 @@ def concat(b: Site, *xs: Value, axis: Axis) -> Value:
 
 
 @function
+def pad(b: Site, x: Value, *, axis: Axis, before: Size = 0, after: Size = 0) -> Value:
+    """Zeros in front of an axis and behind it.
+
+        pad(x, axis = 1, after = 16)        # [N, 16, H, W] gives [N, 32, H, W]
+    """
+    return b.emit(layout.pad, x, axis=from_front(axis, x), before=before, after=after)
+
+
+@function
 def expand(b: Site, x: Value, *, shape: Shape) -> Value:
     """x repeated along its axes of size 1 to the given shape of the same rank."""
     return b.emit(reduction.expand, x, shape=shape)
@@ -216,78 +117,18 @@ def write(b: Site, x: Value, value: Value, at: Place, *, axis: Axis) -> Value:
     return b.emit(indexing.write, x, value, at, axis=from_front(axis, x))
 
 
-# ------------------------------------------------------------------ reductions
-
-
-def reduced_axes(x: Value, axis: tuple[int, ...] | None) -> tuple[int, ...]:
-    return tuple(range(x.type.rank)) if axis is None else reduction.checked_axes(axis, x.type)
+# ------------------------------------------------------------------ elements
 
 
 @function
-def mean(b: Site, x: Value, *, axis: Axes = None, keep: Flag = False) -> Value:
-    """The mean over an axis, several, or all; `keep` leaves them in place with size 1."""
-    return b.emit(reduction.mean, x, axes=reduced_axes(x, axis), keep=keep)
-
-
-@function
-def sum_(b: Site, x: Value, *, axis: Axes = None, keep: Flag = False) -> Value:
-    """The sum over an axis, several, or all; `keep` leaves them in place with size 1."""
-    return b.emit(reduction.sum_, x, axes=reduced_axes(x, axis), keep=keep)
-
-
-@function
-def max_(b: Site, x: Value, *, axis: Axes = None, keep: Flag = False) -> Value:
-    """The largest element over an axis, several, or all; equal ones share the gradient evenly.
-    Of known numbers, max(a, b, …) is the largest."""
-    return b.emit(reduction.max_, x, axes=reduced_axes(x, axis), keep=keep)
-
-
-@function
-def min_(b: Site, x: Value, *, axis: Axes = None, keep: Flag = False) -> Value:
-    """The smallest element over an axis, several, or all; equal ones share the gradient evenly.
-    Of known numbers, min(a, b, …) is the smallest."""
-    return b.emit(reduction.min_, x, axes=reduced_axes(x, axis), keep=keep)
-
-
-@function
-def logsumexp(b: Site, x: Value, *, axis: Axes = None, keep: Flag = False) -> Value:
-    """log Σ exp(x) over an axis, several, or all, without its overflow."""
-    return b.emit(reduction.logsumexp, x, axes=reduced_axes(x, axis), keep=keep)
-
-
-@function
-def cumsum(b: Site, x: Value, *, axis: Axis = -1) -> Value:
-    """The running sum along an axis: y[i] = x[0] + … + x[i]."""
-    return b.emit(reduction.cumsum, x, axis=from_front(axis, x))
-
-
-@function
-def cumprod(b: Site, x: Value, *, axis: Axis = -1) -> Value:
-    """The running product along an axis: y[i] = x[0] · … · x[i]. Its gradient divides by x, so
-    that x must hold no 0 where it is trained through."""
-    return b.emit(reduction.cumprod, x, axis=from_front(axis, x))
-
-
-SHORTEST = 1e-12  # a length that is not divided by, as in PyTorch's normalize
-
-
-@function
-def l2norm(b: Site, x: Value, *, axis: Axes) -> Value:
-    """x divided by its Euclidean length along an axis (or several); a length below 1e-12 counts
-    as 1e-12, so that zeros stay zeros."""
-    axes, term = reduced_axes(x, axis), Term(b.emit, x)
-    square = b.emit(reduction.sum_, (term * term).value, axes=axes, keep=True)
-    least = b.emit(constant.full, value=SHORTEST**2, dtype=x.dtype)
-    length = Term(b.emit, b.emit(elementwise.maximum, square, least)).then(elementwise.sqrt)
-    return (term / length).value
-
-
-@function
-def cosine(b: Site, x: Value, y: Value, *, axis: Axes = -1) -> Value:
-    """The cosine of the angle between x and y along an axis: [B, d] and [B, d] give [B]."""
-    axes = reduced_axes(x, axis if isinstance(axis, tuple) else (axis,))
-    first, second = (Term(b.emit, l2norm.apply(b, side, axis=axes)) for side in (x, y))
-    return b.emit(reduction.sum_, (first * second).value, axes=axes)
+def clip(b: Site, x: Value, *, low: RealOrNone = None, high: RealOrNone = None) -> Value:
+    """x where it lies between `low` and `high`, else the nearer of them; one of them may be left
+    out. Its slope at both bounds is 1, as that of PyTorch's clamp."""
+    if low is None and high is None:
+        raise ShapeError("needs a bound: `low`, `high` or both")
+    if not x.type.is_float and any(bound is not None and bound % 1 for bound in (low, high)):
+        raise ShapeError(f"the bounds of {x.type} must be whole numbers", 0)
+    return b.emit(activation.clip, x, low=low, high=high)
 
 
 # ------------------------------------------------------------------ regularisation
@@ -300,8 +141,4 @@ def dropout(b: Site, x: Value, *, p: Real) -> Value:
     return b.emit(random.dropout, x, b.key(), p=p, stream=b.stream())[0] if p else x
 
 
-WORDS = (
-    maxpool, avgpool, global_avgpool, adaptive_avgpool, resize, flatten, reshape, transpose, concat,
-    expand, gather, write, mean, sum_, max_, min_, logsumexp, cumsum, cumprod, l2norm, cosine,
-    dropout,
-)
+WORDS = (flatten, reshape, transpose, concat, pad, expand, gather, write, clip, dropout)

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netdsl.ir.graph import Initializer, Value
-from netdsl.ir.op import RankError, ShapeError
-from netdsl.layers.arguments import (
-    Count,
-    Extra,
-    Flag,
-    Init,
-    Paddings,
-    Real,
-    Sizes,
-    spatial,
-    spatial_pads,
-)
+from netdsl.ir.op import ShapeError
+from netdsl.layers.arguments import Count, Flag, Init
 from netdsl.layers.words import Site, layer
-from netdsl.ops import conv as conv_ops
-from netdsl.ops import elementwise, indexing, layout, reduction, rownorm
+from netdsl.ops import elementwise, indexing, layout, reduction
 from netdsl.ops import matmul as matmul_ops
-from netdsl.ops import norm as norm_ops
 from netdsl.ops.elementwise import Term
 
 ZEROS, ONES = Initializer("zeros"), Initializer("ones")
@@ -37,73 +27,6 @@ def fixed(x: Value, axis: int, what: str) -> int:
     if dim == 0:
         raise ShapeError(f"{what} of {x.type} has no elements", 0, axes=((0, axis % x.type.rank),))
     return dim
-
-
-@layer
-def conv(
-    b: Site, x: Value, *, c: Count, k: Sizes = 1, stride: Sizes = 1, pad: Paddings = 0,
-    dilation: Sizes = 1, groups: Count = 1, bias: Flag = True,
-    init: Init = Initializer("he_normal"),
-) -> Value:
-    """Convolution to `c` channels with kernels of size `k`: x [N, C, …] gives [N, c, …].
-
-    The rank of x decides between 1d, 2d and 3d; sizes are one number, or one for each spatial
-    axis. It is cross-correlation: the kernel is not flipped. Parameters: weight
-    [c, C / groups, k, …] and, with `bias`, bias [c].
-    """
-    axes = x.type.rank - 2
-    if axes not in (1, 2, 3):
-        raise RankError(f"needs [N, C, …] with 1 to 3 spatial axes, not rank {x.type.rank}", 0)
-    channels = fixed(x, 1, "the channel axis")
-    if channels % groups or c % groups:
-        raise ShapeError(f"{groups} groups do not divide {channels} and {c} channels", 0,
-                         axes=((0, 1),))
-    weight = b.parameter("weight", (c, channels // groups, *spatial(k, axes)), init)
-    shift = b.parameter("bias", (c,), ZEROS) if bias else None
-    return b.emit(
-        conv_ops.conv, x, weight, shift, stride=spatial(stride, axes),
-        pads=spatial_pads(pad, axes), dilation=spatial(dilation, axes), groups=groups,
-    )
-
-
-@layer
-def deconv(
-    b: Site, x: Value, *, c: Count, k: Sizes = 1, stride: Sizes = 1, pad: Paddings = 0,
-    out_pad: Extra = 0, dilation: Sizes = 1, groups: Count = 1, bias: Flag = True,
-    init: Init = Initializer("he_normal"),
-) -> Value:
-    """Transposed convolution to `c` channels: the way back through the sizes of `conv`.
-
-    An axis of size n becomes stride · (n - 1) + dilation · (k - 1) + 1 - padding + out_pad.
-    `out_pad`, below the stride, chooses among the sizes that `conv` would map to n. Parameters:
-    weight [C, c / groups, k, …] and, with `bias`, bias [c].
-    """
-    axes = x.type.rank - 2
-    if axes not in (1, 2, 3):
-        raise RankError(f"needs [N, C, …] with 1 to 3 spatial axes, not rank {x.type.rank}", 0)
-    channels = fixed(x, 1, "the channel axis")
-    if channels % groups or c % groups:
-        raise ShapeError(f"{groups} groups do not divide {channels} and {c} channels", 0,
-                         axes=((0, 1),))
-    kernel, steps, pads = spatial(k, axes), spatial(stride, axes), spatial_pads(pad, axes)
-    gaps, extra = spatial(dilation, axes), spatial(out_pad, axes)
-    if any(more >= step for more, step in zip(extra, steps)):
-        raise ShapeError("`out_pad` is not below the stride")
-    sizes = tuple(
-        step * (n - 1) + gap * (kern - 1) + 1 - sum(sides) + more
-        for n, step, gap, kern, sides, more in zip(x.shape[2:], steps, gaps, kernel, pads, extra)
-    )
-    if any(isinstance(n, int) and n < 1 for n in sizes):
-        raise ShapeError(f"nothing is left of {x.type}: the padding is too wide", 0)
-    weight = b.parameter("weight", (channels, c // groups, *kernel), init)
-    y = b.emit(
-        conv_ops.conv_input_gradient, x, weight, shape=(x.shape[0], c, *sizes), stride=steps,
-        pads=pads, dilation=gaps, groups=groups,
-    )
-    if not bias:
-        return y
-    column = b.emit(layout.reshape, b.parameter("bias", (c,), ZEROS), shape=(1, c, *(1,) * axes))
-    return b.emit(elementwise.add, y, column)
 
 
 @layer
@@ -126,27 +49,6 @@ def linear(
 
 
 @layer
-def batchnorm(b: Site, x: Value, *, eps: Real = 1e-5, momentum: Real = 0.1) -> Value:
-    """Each channel to mean 0 and variance 1, then scaled and shifted (Ioffe & Szegedy 2015).
-
-    Training uses the batch's statistics and moves the running ones by `momentum`; inference uses
-    the running ones. Parameters: weight and bias [C]; buffers: running_mean, running_var [C].
-    """
-    if x.type.rank < 2:
-        raise RankError(f"needs [N, C, …], not rank {x.type.rank}", 0)
-    shape = (fixed(x, 1, "the channel axis"),)
-    y, mean, variance, *_ = b.emit(
-        norm_ops.batch_norm, x,
-        b.parameter("weight", shape, ONES), b.parameter("bias", shape, ZEROS),
-        b.buffer("running_mean", shape, ZEROS), b.buffer("running_var", shape, ONES),
-        eps=eps, momentum=momentum,
-    )
-    b.update("running_mean", mean)
-    b.update("running_var", variance)
-    return y
-
-
-@layer
 def weightnorm_linear(
     b: Site, x: Value, *, c: Count, bias: Flag = True, init: Init = Initializer("lecun_uniform")
 ) -> Value:
@@ -162,54 +64,6 @@ def weightnorm_linear(
     shift = b.parameter("bias", (c,), ZEROS) if bias else None
     square = Term(b.emit, b.emit(reduction.sum_, (v * v).value, axes=(1,), keep=True))
     return b.emit(matmul_ops.linear, x, (v * (g / square.then(elementwise.sqrt))).value, shift)
-
-
-# ------------------------------------------------------------------ norms of single examples
-
-
-@layer
-def layernorm(b: Site, x: Value, *, eps: Real = 1e-5, bias: Flag = True) -> Value:
-    """The last axis to mean 0 and variance 1, then scaled and shifted (Ba et al. 2016).
-
-    Each row by itself, in training as in inference. Parameters: weight [D] and, with `bias`,
-    bias [D], D the size of the last axis.
-    """
-    if not x.type.rank:
-        raise ShapeError("a scalar has no axis to normalise", 0)
-    shape = (fixed(x, -1, "the last axis"),)
-    weight = b.parameter("weight", shape, ONES)
-    shift = b.parameter("bias", shape, ZEROS) if bias else None
-    return b.emit(rownorm.layer_norm, x, weight, shift, eps=eps)[0]
-
-
-@layer
-def rmsnorm(b: Site, x: Value, *, eps: Real = 1e-5) -> Value:
-    """x / √(mean(x²) + eps) over the last axis, then scaled (Zhang & Sennrich 2019).
-
-    Parameters: weight [D], D the size of the last axis.
-    """
-    if not x.type.rank:
-        raise ShapeError("a scalar has no axis to normalise", 0)
-    weight = b.parameter("weight", (fixed(x, -1, "the last axis"),), ONES)
-    return b.emit(rownorm.rms_norm, x, weight, eps=eps)[0]
-
-
-@layer
-def groupnorm(b: Site, x: Value, *, groups: Count, eps: Real = 1e-5) -> Value:
-    """Each group of channels to mean 0 and variance 1, then scaled and shifted (Wu & He 2018).
-
-    Each example by itself, in training as in inference: x [N, C, …], `groups` divides C; with one
-    group for each channel it is instance norm. Parameters: weight and bias [C].
-    """
-    if x.type.rank < 2:
-        raise RankError(f"needs [N, C, …], not rank {x.type.rank}", 0)
-    shape = (fixed(x, 1, "the channel axis"),)
-    if shape[0] % groups:
-        raise ShapeError(f"{groups} groups do not divide {shape[0]} channels", 0, axes=((0, 1),))
-    return b.emit(
-        rownorm.group_norm, x, b.parameter("weight", shape, ONES),
-        b.parameter("bias", shape, ZEROS), groups=groups, eps=eps,
-    )[0]
 
 
 # ------------------------------------------------------------------ embedding, prelu
@@ -228,7 +82,9 @@ def embedding(
     if wider is not None:
         low, high = wider
         raise ShapeError(f"the numbers lie in {low}..{high}, the table has {n} rows", 0)
-    return b.emit(indexing.gather, b.parameter("weight", (n, c), init), x, axis=0)
+    init = replace(init, fans=(1, c))  # a row is looked up: nothing is summed
+    table = b.parameter("weight", (n, c), init)
+    return b.emit(indexing.gather, table, x, axis=0)
 
 
 @layer
@@ -250,7 +106,4 @@ def prelu(
     return (below > 0.0).choose(below, slope * below).value
 
 
-WORDS = (
-    conv, deconv, linear, weightnorm_linear, batchnorm, layernorm, rmsnorm, groupnorm, embedding,
-    prelu,
-)
+WORDS = (linear, weightnorm_linear, embedding, prelu)

@@ -1,5 +1,5 @@
-"""Functions that give tensors other axes: rearrange, einsum, split, stack. Each becomes reshapes,
-transposes, slices and products; none is an operation of its own."""
+"""Functions that give tensors other axes: rearrange, einsum, split, stack, flip. They become
+reshapes, transposes, slices and products; only flip is an operation of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netdsl.ir.assumptions import agree
 from netdsl.ir.dim import Dim, size
 from netdsl.ir.graph import Value
 from netdsl.ir.op import ShapeError
-from netdsl.layers.arguments import Axis, Count, Length
+from netdsl.layers.arguments import Axes, Axis, Count, Length
 from netdsl.layers.functions import from_front
 from netdsl.layers.patterns import (
     BadPattern,
@@ -210,4 +210,10 @@ def stack(b: Site, *xs: Value, axis: Axis) -> Value:
     return b.emit(layout.concat, *wide, axis=axis)
 
 
-WORDS = (rearrange, einsum, split, stack)
+@function
+def flip(b: Site, x: Value, *, axis: Axes) -> Value:
+    """x with an axis, or several, read backwards."""
+    return b.emit(layout.flip, x, axes=reduction.checked_axes(axis, x.type))
+
+
+WORDS = (rearrange, einsum, split, stack, flip)

@@ -52,10 +52,12 @@ class Site(Protocol):
     def found(self, hole: Hole, axis: int, dim: Dim) -> None:
         """Tell the size that stands at a `?`."""
 
-    def beyond(self, value: Value, low: int, high: int) -> tuple[int, int] | None:
+    def beyond(
+        self, value: Value, low: int, high: int, ignored: int | None = None
+    ) -> tuple[int, int] | None:
         """The declared range of an integer tensor whose elements must lie in low..high, where it
         goes beyond; None where all is well. An input of which nothing is said is bound to
-        low..high from here on."""
+        low..high from here on. It may hold the number `ignored` besides."""
 
 
 @dataclass(frozen=True, slots=True)

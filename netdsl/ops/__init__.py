@@ -5,11 +5,14 @@ from __future__ import annotations
 from netdsl.ir.op import Op
 from netdsl.ops import (
     activation,
+    comparison,
     constant,
     conv,
     elementwise,
+    guard,
     indexing,
     layout,
+    local,
     loss,
     matmul,
     norm,
@@ -18,11 +21,12 @@ from netdsl.ops import (
     recurrent,
     reduction,
     rownorm,
+    running,
     update,
 )
 
 FAMILIES = (
-    constant, elementwise, activation, reduction, layout, indexing, matmul, conv, pool,
-    norm, rownorm, recurrent, random, loss, update,
+    constant, comparison, elementwise, activation, reduction, running, layout, indexing, matmul,
+    conv, local, pool, norm, rownorm, recurrent, random, loss, guard, update,
 )
 OPS: dict[str, Op] = {op.name: op for family in FAMILIES for op in family.OPS}

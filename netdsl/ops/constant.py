@@ -1,4 +1,4 @@
-"""Constants: a value repeated over a shape, numbers in even steps."""
+"""Constants: a value repeated over a shape, numbers in even steps, numbers one by one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from netdsl.ir.dim import Dim, Expr
-from netdsl.ir.op import Attrs, Op
+from netdsl.ir.op import Attrs, Op, Rows
 from netdsl.ir.tensor import INTEGERS, NUMPY_DTYPES, TensorType
 
 
@@ -54,6 +54,7 @@ def full_onnx(emit, node):
 full = Op(
     name="full", inputs=(), attrs=FullAttrs,
     shape=full_shape, kernel=full_kernel, gradient=full_gradient, onnx=full_onnx,
+    rows=lambda a, inputs, axes: 0 if a.shape else Rows.MEET,
     doc="A tensor of one value.",
 )
 
@@ -99,4 +100,27 @@ arange = Op(
     doc="The numbers start, start + step, … , count of them.",
 )
 
-OPS = (full, arange)
+# ------------------------------------------------------------------ numbers of the text
+
+
+@dataclass(frozen=True, slots=True)
+class VectorAttrs(Attrs):
+    values: tuple[float, ...]
+    dtype: str = "f32"
+
+
+def vector_kernel(a: VectorAttrs) -> np.ndarray:
+    return np.array(a.values, NUMPY_DTYPES[a.dtype])
+
+
+vector = Op(
+    name="vector", inputs=(), attrs=VectorAttrs,
+    shape=lambda a: TensorType(a.dtype, (len(a.values),)), kernel=vector_kernel,
+    gradient=full_gradient,
+    onnx=lambda emit, node: emit(
+        "Identity", [emit.constant(vector_kernel(node.attrs))], node.outputs
+    ),
+    doc="The numbers of a list.",
+)
+
+OPS = (full, arange, vector)

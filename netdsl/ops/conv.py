@@ -10,7 +10,7 @@ import numpy as np
 
 from netdsl.ir.assumptions import agree
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, Cost, Op, Origin, ShapeError
+from netdsl.ir.op import Absent, Attrs, Cost, Op, Origin, ShapeError, leading_rows
 from netdsl.ir.tensor import TensorType
 from netdsl.ops.elementwise import float_type
 from netdsl.ops.matmul import product
@@ -116,7 +116,7 @@ def conv_origin(a: ConvAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
 conv = Op(
     name="conv", inputs=("x", "weight", "bias?"), attrs=ConvAttrs,
     shape=conv_shape, kernel=conv_kernel, gradient=conv_gradient, onnx=conv_onnx,
-    cost=conv_cost, origin=conv_origin,
+    cost=conv_cost, origin=conv_origin, rows=leading_rows(0),
     doc="Cross-correlation of x [N, C, …] with weight [F, C / groups, …].",
 )
 
@@ -202,7 +202,7 @@ conv_input_gradient = Op(
     name="conv_input_gradient", inputs=("g", "weight"), attrs=ConvGradientAttrs,
     shape=input_gradient_shape, kernel=input_gradient_kernel,
     gradient=input_gradient_gradient, onnx=input_gradient_onnx, cost=input_gradient_cost,
-    origin=input_gradient_origin,
+    origin=input_gradient_origin, rows=leading_rows(0),
     doc="The gradient of conv for x: each output's gradient spread over its window.",
 )
 

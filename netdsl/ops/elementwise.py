@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, Op, ShapeError, broadcast, broadcast_origin
+from netdsl.ir.op import Absent, Attrs, Op, ShapeError, broadcast, broadcast_origin, broadcast_rows
 from netdsl.ir.tensor import NUMPY_DTYPES, TensorType
+from netdsl.ops.comparison import equal, greater, greater_equal, less, less_equal, logical_and
 from netdsl.ops.constant import full
 
 # ------------------------------------------------------------------ formulas over graph values
@@ -50,6 +52,17 @@ class Term:
     def __neg__(self): return self._apply(negative, self)
     def __gt__(self, other): return self._apply(greater, self, other)
     def __lt__(self, other): return self._apply(less, self, other)
+    def __ge__(self, other): return self._apply(greater_equal, self, other)
+    def __le__(self, other): return self._apply(less_equal, self, other)
+    def __and__(self, other): return self._apply(logical_and, self, other)
+
+    def equals(self, other: Term | float) -> Term:
+        """Where both are equal."""
+        return self._apply(equal, self, other)
+
+    def number(self, value: float) -> Term:
+        """A number of this dtype."""
+        return Term(self.emit, self._value(value))
 
     def then(self, op: Op) -> Term:
         """This value through a unary op."""
@@ -88,20 +101,26 @@ def float_type(a: Attrs, x: TensorType) -> TensorType:
 
 def unary(
     name: str,
-    forward: Callable[[np.ndarray], np.ndarray],
-    slope: Callable[[Term, Term], Any],
+    forward: Callable[..., np.ndarray],
+    slope: Callable[..., Any],
     onnx: str | Callable,
     doc: str,
+    attrs: type[Attrs] = Attrs,
 ) -> Op:
-    """The op y = forward(x) on floats, with dy/dx = slope(x, y). `onnx` is the operator's name,
-    or the whole facet."""
+    """The op y = forward(x) on floats, with dy/dx = slope(x, y). Both take the numbers of `attrs`
+    by name, if there are any. `onnx` is the operator's name, or the whole facet."""
+    names = [field.name for field in fields(attrs)]
+
+    def numbers(a: Attrs) -> dict[str, float]:
+        return {name: getattr(a, name) for name in names}
 
     def kernel(a: Attrs, x: np.ndarray) -> np.ndarray:
-        return np.asarray(forward(x), x.dtype)  # NumPy 1 widens scalars beside Python numbers
+        # NumPy 1 widens scalars beside Python numbers
+        return np.asarray(forward(x, **numbers(a)), x.dtype)
 
     def gradient(emit: Emitter, node, g: Value):
         x, y = Term(emit, node.inputs[0]), Term(emit, node.outputs[0])
-        rate = slope(x, y)
+        rate = slope(x, y, **numbers(node.attrs))
         flow = Term(emit, g)
         if isinstance(rate, Term) and rate.value.dtype == "bool":
             return (rate.choose(flow, 0.0).value,)
@@ -111,8 +130,10 @@ def unary(
         emit(onnx, node.inputs, node.outputs)
 
     return Op(
-        name=name, inputs=("x",), shape=float_type, kernel=kernel, gradient=gradient,
-        onnx=by_name if isinstance(onnx, str) else onnx, origin=broadcast_origin, word=True,
+        name=name, inputs=("x",), attrs=attrs, shape=float_type, kernel=kernel,
+        gradient=gradient, onnx=by_name if isinstance(onnx, str) else onnx,
+        origin=broadcast_origin,
+        rows=broadcast_rows, word=True,
         doc=doc,
     )
 
@@ -120,6 +141,21 @@ def unary(
 def sigmoid_forward(x: np.ndarray) -> np.ndarray:
     # 1 / (1 + e^-x) through tanh, which does not overflow
     return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+def steps(*operators: tuple) -> Callable:
+    """The ONNX facet of operators one after the other, each with the numbers it takes beside:
+    steps(("Exp",), ("Sub", 1.0))."""
+
+    def onnx(emit, node):
+        made, = node.inputs
+        type = made.type
+        for op_type, *numbers in operators:
+            beside = [emit.constant(np.array(number, type.numpy_dtype)) for number in numbers]
+            made = emit.intermediate(op_type, [made, *beside], type)
+        emit("Identity", [made], node.outputs)
+
+    return onnx
 
 
 exact_erf = np.frompyfunc(math.erf, 1, 1)  # NumPy has none
@@ -137,17 +173,36 @@ UNARY = (
     unary("tanh", np.tanh, lambda x, y: 1.0 - y * y, "Tanh", "Hyperbolic tangent."),
     unary("exp", np.exp, lambda x, y: y, "Exp", "e to the power of x."),
     unary("log", np.log, lambda x, y: 1.0 / x, "Log", "Natural logarithm."),
+    unary("expm1", np.expm1, lambda x, y: y + 1.0, steps(("Exp",), ("Sub", 1.0)),
+          "exp(x) - 1, exact near 0."),
+    unary("log1p", np.log1p, lambda x, y: 1.0 / (1.0 + x), steps(("Add", 1.0), ("Log",)),
+          "log(1 + x), exact near 0."),
     unary("sqrt", np.sqrt, lambda x, y: 0.5 / y, "Sqrt", "Square root."),
+    unary("rsqrt", lambda x: 1 / np.sqrt(x), lambda x, y: -0.5 * y / x,
+          steps(("Sqrt",), ("Reciprocal",)), "1 / √x."),
+    unary("reciprocal", lambda x: 1 / x, lambda x, y: -y * y, "Reciprocal", "1 / x."),
+    unary("square", np.square, lambda x, y: 2.0 * x,
+          lambda emit, node: emit("Mul", [*node.inputs, *node.inputs], node.outputs), "x · x."),
     unary("abs", np.abs, lambda x, y: x.then(sign), "Abs",
           "Absolute value; its slope at 0 is 0."),
-    unary("sign", np.sign, lambda x, y: 0.0, "Sign", "-1, 0 or 1."),
+    unary("sign", np.sign, lambda x, y: 0.0, "Sign", "-1, 0 or 1; its slope is 0."),
+    unary("floor", np.floor, lambda x, y: 0.0, "Floor",
+          "The largest whole number that is at most x, as a float; its slope is 0."),
+    unary("ceil", np.ceil, lambda x, y: 0.0, "Ceil",
+          "The smallest whole number that is at least x, as a float; its slope is 0."),
+    unary("round", np.rint, lambda x, y: 0.0, "Round",
+          "The nearest whole number, as a float: of two the even one. Its slope is 0; "
+          "x + stop_grad(round(x) - x) has the slope 1."),
     unary("negative", np.negative, lambda x, y: -1.0, "Neg", "-x."),
     unary("sin", np.sin, lambda x, y: x.then(cos), "Sin", "Sine of an angle in radians."),
     unary("cos", np.cos, lambda x, y: -x.then(sin), "Cos", "Cosine of an angle in radians."),
     unary("erf", erf_forward, lambda x, y: 2 / math.sqrt(math.pi) * (-x * x).then(exp), "Erf",
           "The error function, 2 / √π times the integral of exp(-t²) from 0 to x."),
 )
-relu, sigmoid, tanh, exp, log, sqrt, abs_, sign, negative, sin, cos, erf = UNARY
+(
+    relu, sigmoid, tanh, exp, log, expm1, log1p, sqrt, rsqrt, reciprocal, square, abs_, sign, floor,
+    ceil, round_, negative, sin, cos, erf,
+) = UNARY
 
 
 # ------------------------------------------------------------------ two operands
@@ -196,8 +251,34 @@ def binary(
     return Op(
         name=name, inputs=("x", "y"), shape=shape, kernel=kernel, gradient=gradient,
         onnx=lambda emit, node: emit(onnx, node.inputs, node.outputs), origin=broadcast_origin,
-        word=word, doc=doc,
+        rows=broadcast_rows, word=word, doc=doc,
     )
+
+
+def power_slopes(x: Term, y: Term, z: Term, g: Term) -> tuple[Term, Term]:
+    # y · x ** (y - 1) and z · log x; 0 where y is 0, and where x is 0 and y not below it
+    exponent = literal(y.value)
+    if exponent is None:
+        rate = y.equals(0.0).choose(0.0, y * x ** (y - 1.0))
+    elif exponent == 2:
+        rate = 2.0 * x
+    else:
+        rate = exponent * x ** (exponent - 1) if exponent else x.number(0.0)
+    flat = x.equals(0.0) & (y >= 0.0)
+    return g * rate, g * flat.choose(0.0, z * x.then(log))
+
+
+def literal(value: Value) -> float | None:
+    """The number that a value is, where it is one of the text."""
+    if value.shape or value.node is None or value.node.op is not full:
+        return None
+    number = value.node.attrs.value
+    return float(number) if isinstance(number, (int, float, Fraction)) else None
+
+
+def larger_slopes(x: Term, y: Term, z: Term, g: Term) -> tuple[Term, Term]:
+    share = x.equals(y).choose(0.5 * g, g)
+    return (x < y).choose(0.0, share), (x > y).choose(0.0, share)
 
 
 BINARY = (
@@ -206,16 +287,12 @@ BINARY = (
     binary("multiply", np.multiply, lambda x, y, z, g: (g * y, g * x), "Mul", "x * y."),
     binary("divide", np.divide, lambda x, y, z, g: (g / y, -(g * z) / y), "Div", "x / y.",
            shape=float_arithmetic_shape),
-    binary("power", np.power,
-           lambda x, y, z, g: (g * y * x ** (y - 1.0), g * z * x.then(log)), "Pow",
-           "x to the power of y.", shape=float_arithmetic_shape),
-    # where both are equal the whole gradient goes to the first
-    binary("maximum", np.maximum,
-           lambda x, y, z, g: ((x < y).choose(0.0, g), (x < y).choose(g, 0.0)), "Max",
-           "The larger of x and y.", word=True),
-    binary("minimum", np.minimum,
-           lambda x, y, z, g: ((x > y).choose(0.0, g), (x > y).choose(g, 0.0)), "Min",
-           "The smaller of x and y.", word=True),
+    binary("power", np.power, power_slopes, "Pow", "x to the power of y.",
+           shape=float_arithmetic_shape),
+    binary("maximum", np.maximum, larger_slopes, "Max",
+           "The larger of x and y; equal ones share the gradient evenly.", word=True),
+    binary("minimum", np.minimum, lambda x, y, z, g: larger_slopes(-x, -y, z, g), "Min",
+           "The smaller of x and y; equal ones share the gradient evenly.", word=True),
 )
 add, subtract, multiply, divide, power, maximum, minimum = BINARY
 
@@ -249,46 +326,17 @@ floor_divide = Op(
     onnx=lambda emit, node: emit(
         "Identity", [quotient_onnx(emit, *node.inputs, node.outputs[0].type)], node.outputs
     ),
-    origin=broadcast_origin, doc="x // y: the quotient rounded down.",
+    origin=broadcast_origin, rows=broadcast_rows, doc="x // y: the quotient rounded down.",
 )
 remainder = Op(
     name="remainder", inputs=("x", "y"), shape=arithmetic_shape,
     kernel=lambda a, x, y: np.remainder(x, y), gradient=remainder_gradient, onnx=remainder_onnx,
-    origin=broadcast_origin, doc="x % y = x - x // y · y, which has the sign of y.",
+    origin=broadcast_origin, rows=broadcast_rows,
+    doc="x % y = x - x // y · y, which has the sign of y.",
 )
 
 
-# ------------------------------------------------------------------ comparisons
-
-
-def compare_shape(a: Attrs, x: TensorType, y: TensorType) -> TensorType:
-    if x.dtype != y.dtype:
-        raise ShapeError(f"{x.dtype} and {y.dtype} do not compare", 0, 1)
-    return TensorType("bool", broadcast(x.shape, y.shape))
-
-
-def comparison(name: str, forward: Callable, onnx: str, doc: str) -> Op:
-    """The bool tensor of forward(x, y)."""
-
-    def kernel(a: Attrs, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return forward(x, y)
-
-    return Op(
-        name=name, inputs=("x", "y"), shape=compare_shape, kernel=kernel,
-        gradient=Absent("a comparison is a step: its slope is 0 wherever there is one"),
-        onnx=lambda emit, node: emit(onnx, node.inputs, node.outputs), origin=broadcast_origin,
-        doc=doc,
-    )
-
-
-COMPARISONS = (
-    comparison("equal", np.equal, "Equal", "x == y."),
-    comparison("less", np.less, "Less", "x < y."),
-    comparison("less_equal", np.less_equal, "LessOrEqual", "x <= y."),
-    comparison("greater", np.greater, "Greater", "x > y."),
-    comparison("greater_equal", np.greater_equal, "GreaterOrEqual", "x >= y."),
-)
-equal, less, less_equal, greater, greater_equal = COMPARISONS
+# ------------------------------------------------------------------ not, where, cast, stop_grad
 
 
 def logical_not_shape(a: Attrs, x: TensorType) -> TensorType:
@@ -302,11 +350,9 @@ logical_not = Op(
     kernel=lambda a, x: np.logical_not(x),
     gradient=Absent("bool output"),
     onnx=lambda emit, node: emit("Not", node.inputs, node.outputs), origin=broadcast_origin,
+    rows=broadcast_rows,
     doc="not x.",
 )
-
-
-# ------------------------------------------------------------------ where, cast, stop_grad
 
 
 def where_shape(a: Attrs, condition: TensorType, x: TensorType, y: TensorType) -> TensorType:
@@ -334,7 +380,8 @@ def where_gradient(emit: Emitter, node, g: Value):
 where = Op(
     name="where", inputs=("condition", "x", "y"), shape=where_shape, kernel=where_kernel,
     gradient=where_gradient, onnx=lambda emit, node: emit("Where", node.inputs, node.outputs),
-    origin=broadcast_origin, word=True, doc="x where the condition holds, else y.",
+    origin=broadcast_origin, rows=broadcast_rows, word=True,
+    doc="x where the condition holds, else y.",
 )
 
 
@@ -356,7 +403,7 @@ cast = Op(
     onnx=lambda emit, node: emit(
         "Cast", node.inputs, node.outputs, to=emit.dtype(node.attrs.dtype)
     ),
-    origin=broadcast_origin,
+    origin=broadcast_origin, rows=broadcast_rows,
     doc="The same numbers in another dtype; floats are cut towards zero, bool becomes 0 and 1.",
 )
 
@@ -364,8 +411,8 @@ stop_grad = Op(
     name="stop_grad", inputs=("x",), shape=same_type, kernel=lambda a, x: x,
     gradient=lambda emit, node, g: (None,),
     onnx=lambda emit, node: emit("Identity", node.inputs, node.outputs),
-    inference=lambda emit, node: node.inputs, origin=broadcast_origin,
-    word=True, doc="x itself, through which no gradient flows back.",
+    inference=lambda emit, node: node.inputs, origin=broadcast_origin, rows=broadcast_rows,
+    stops=True, word=True, doc="x itself, through which no gradient flows back.",
 )
 
-OPS = (*UNARY, *BINARY, floor_divide, remainder, *COMPARISONS, logical_not, where, cast, stop_grad)
+OPS = (*UNARY, *BINARY, floor_divide, remainder, logical_not, where, cast, stop_grad)

@@ -17,12 +17,13 @@ from netdsl.ir.op import (
     Op,
     Origin,
     RankError,
+    Rows,
     ShapeError,
     broadcast_origin,
 )
 from netdsl.ir.tensor import INTEGERS, TensorType, show_shape
 from netdsl.ops.constant import full
-from netdsl.ops.reduction import AxisAttrs, checked_axes
+from netdsl.ops.reduction import AxisAttrs, beside_rows, checked_axes
 
 # ------------------------------------------------------------------ gather
 
@@ -95,6 +96,16 @@ def gather_onnx(emit, node):
     emit("GatherND", [x, tuples], node.outputs, batch_dims=a.axis)
 
 
+def gather_rows(a: GatherAttrs, inputs: tuple, axes: tuple) -> int | Rows:
+    (x, index), (own, of_index) = inputs, axes
+    if own is None:  # a table; every place of the index is a row of its own
+        return of_index if of_index is not None and of_index >= a.axis else Rows.MEET
+    if own < a.axis:
+        return own if of_index == own else Rows.MEET
+    behind = own > a.axis and of_index is None
+    return own - a.axis - 1 + index.rank if behind else Rows.MEET
+
+
 def gather_origin(a: GatherAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
     x, index = inputs
     if axis < index.type.rank:
@@ -105,7 +116,7 @@ def gather_origin(a: GatherAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
 gather = Op(
     name="gather", inputs=("x", "index"), attrs=GatherAttrs,
     shape=gather_shape, kernel=gather_kernel, gradient=gather_gradient, onnx=gather_onnx,
-    origin=gather_origin,
+    origin=gather_origin, rows=gather_rows,
     doc="y[b…, k…, r…] = x[b…, index[b…, k…], r…], with as many batch axes b as `axis` says.",
 )
 
@@ -147,24 +158,39 @@ scatter_add = Op(
 # ------------------------------------------------------------------ argsort
 
 
-def argsort_shape(a: AxisAttrs, x: TensorType) -> TensorType:
+@dataclass(frozen=True, slots=True)
+class SortAttrs(AxisAttrs):
+    descending: bool = False
+
+
+def argsort_shape(a: SortAttrs, x: TensorType) -> TensorType:
     checked_axes((a.axis,), x)
     if x.dtype == "bool":
         raise ShapeError("bool tensors are not numbers", 0, suggestion="cast with `f32(…)`")
     return x.with_dtype("i64")
 
 
+def argsort_kernel(a: SortAttrs, x: np.ndarray) -> np.ndarray:
+    if not a.descending:
+        return np.argsort(x, a.axis, kind="stable").astype(np.int64)
+    # from the end, so that equal elements keep their order when the result is turned round
+    order = np.argsort(np.flip(x, a.axis), a.axis, kind="stable")
+    return np.flip(x.shape[a.axis] - 1 - order, a.axis).astype(np.int64)
+
+
 def argsort_onnx(emit, node):
     a, (x,) = node.attrs, node.inputs
     count = emit.shape((x.shape[a.axis],))
-    emit("TopK", [x, count], [x.type, *node.outputs], axis=a.axis, largest=0, sorted=1)
+    emit("TopK", [x, count], [x.type, *node.outputs], axis=a.axis, largest=int(a.descending),
+         sorted=1)
 
 
 argsort = Op(
-    name="argsort", inputs=("x",), attrs=AxisAttrs, shape=argsort_shape,
-    kernel=lambda a, x: np.argsort(x, a.axis, kind="stable").astype(np.int64),
-    gradient=Absent("integer output"), onnx=argsort_onnx, origin=broadcast_origin, word=True,
-    doc="The indices that sort an axis, smallest first; equal elements keep their order. "
+    name="argsort", inputs=("x",), attrs=SortAttrs, shape=argsort_shape, kernel=argsort_kernel,
+    gradient=Absent("integer output"), onnx=argsort_onnx, origin=broadcast_origin,
+    rows=beside_rows, word=True,
+    doc="The indices that sort an axis, smallest first, or largest with `descending`; equal "
+        "elements keep their order. "
         "gather(x, argsort(x, 1), axis = 1) is x sorted.",
 )
 
@@ -230,6 +256,7 @@ read = Op(
     shape=read_shape, kernel=lambda a, x, at: x[from_place(x, a.axis, at, a.count)],
     gradient=read_gradient, onnx=read_onnx,
     origin=lambda a, inputs, y, axis: Origin(None if axis == a.axis else 0, axis),
+    rows=lambda a, inputs, axes: Rows.MEET if axes[0] in (None, a.axis) else axes[0],
     doc="`count` elements of an axis, from the place `at` on.",
 )
 

@@ -1,4 +1,4 @@
-"""Operations that move numbers and change none: reshape, transpose, concat, slice, pad."""
+"""Operations that move numbers and change none: reshape, transpose, flip, concat, slice, pad."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from netdsl.ir.assumptions import agree, within
 from netdsl.ir.dim import Dim, size
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Attrs, Op, Origin, RankError, ShapeError
+from netdsl.ir.op import Attrs, Op, Origin, RankError, Rows, ShapeError
 from netdsl.ir.tensor import TensorType, show_factor, show_shape
 
 
@@ -50,6 +50,17 @@ def reshape_origin(a: ReshapeAttrs, inputs: tuple, y: Value, axis: int) -> Origi
     return Origin(None, settings=f"shape = {show_shape(a.shape)}")
 
 
+def reshape_rows(a: ReshapeAttrs, inputs: tuple, axes: tuple) -> int | Rows:
+    """The axis that begins where the rows' did; axes of size 1 in front of it do not count."""
+    own, = axes
+    if own is None:
+        return Rows.MEET
+    before = size(inputs[0].shape[:own])
+    starts = (axis for axis, dim in enumerate(a.shape)
+              if dim != 1 and size(a.shape[:axis]) == before)
+    return next(starts, Rows.MEET)
+
+
 def reshape_onnx(emit, node):
     x, shape = node.inputs[0], node.attrs.shape
     if 0 in shape:  # an empty tensor: 0 is a size here, where it else copies the operand's
@@ -60,7 +71,7 @@ def reshape_onnx(emit, node):
 reshape = Op(
     name="reshape", inputs=("x",), attrs=ReshapeAttrs,
     shape=reshape_shape, kernel=lambda a, x: x.reshape(a.shape),
-    gradient=reshape_gradient, onnx=reshape_onnx, origin=reshape_origin,
+    gradient=reshape_gradient, onnx=reshape_onnx, origin=reshape_origin, rows=reshape_rows,
     doc="The same elements, in row-major order, under another shape.",
 )
 
@@ -91,7 +102,40 @@ transpose = Op(
         "Transpose", node.inputs, node.outputs, perm=list(node.attrs.axes)
     ),
     origin=lambda a, inputs, y, axis: Origin(0, a.axes[axis]),
+    rows=lambda a, inputs, axes: a.axes.index(axes[0]) if axes[0] is not None else Rows.MEET,
     doc="Axes in another order.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FlipAttrs(Attrs):
+    axes: tuple[int, ...]
+
+
+def flip_shape(a: FlipAttrs, x: TensorType) -> TensorType:
+    for axis in a.axes:
+        if not 0 <= axis < x.rank:
+            raise RankError(f"there is no axis {axis} in a tensor of rank {x.rank}", 0)
+    return x
+
+
+def flip_onnx(emit, node):
+    def all_of(number: int) -> str:
+        return emit.constant(np.array([number] * len(node.attrs.axes), np.int64))
+
+    axes = emit.constant(np.array(node.attrs.axes, np.int64))
+    end = np.iinfo(np.int64)
+    emit("Slice", [node.inputs[0], all_of(end.max), all_of(end.min), axes, all_of(-1)],
+         node.outputs)
+
+
+flip = Op(
+    name="flip", inputs=("x",), attrs=FlipAttrs,
+    shape=flip_shape, kernel=lambda a, x: np.flip(x, a.axes),
+    gradient=lambda emit, node, g: (emit(flip, g, axes=node.attrs.axes),), onnx=flip_onnx,
+    origin=lambda a, inputs, y, axis: Origin(0, axis),
+    rows=lambda a, inputs, axes: Rows.MEET if axes[0] in (None, *a.axes) else axes[0],
+    doc="Some axes read backwards.",
 )
 
 
@@ -133,6 +177,12 @@ def concat_gradient(emit: Emitter, node, g: Value):
     return tuple(parts)
 
 
+def concat_rows(a: ConcatAttrs, inputs: tuple, axes: tuple) -> int | Rows:
+    along = axes[0]
+    apart = along is not None and along != a.axis and all(axis == along for axis in axes)
+    return along if apart else Rows.MEET
+
+
 def concat_origin(a: ConcatAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
     if axis != a.axis:
         return Origin(0, axis)
@@ -146,7 +196,7 @@ concat = Op(
     shape=concat_shape, kernel=lambda a, *xs: np.concatenate(xs, a.axis),
     gradient=concat_gradient,
     onnx=lambda emit, node: emit("Concat", node.inputs, node.outputs, axis=node.attrs.axis),
-    origin=concat_origin, doc="Tensors joined along one axis.",
+    origin=concat_origin, rows=concat_rows, doc="Tensors joined along one axis.",
 )
 
 
@@ -183,6 +233,10 @@ def slice_gradient(emit: Emitter, node, g: Value):
     return (emit(pad, g, axis=a.axis, before=a.start, after=length - a.stop),)
 
 
+def beside_axis_rows(a: SliceAttrs | PadAttrs, inputs: tuple, axes: tuple) -> int | Rows:
+    return Rows.MEET if axes[0] in (None, a.axis) else axes[0]
+
+
 def slice_origin(a: SliceAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
     if axis != a.axis:
         return Origin(0, axis)
@@ -201,7 +255,7 @@ def slice_onnx(emit, node):
 slice_ = Op(
     name="slice", inputs=("x",), attrs=SliceAttrs,
     shape=slice_shape, kernel=slice_kernel, gradient=slice_gradient, onnx=slice_onnx,
-    origin=slice_origin,
+    origin=slice_origin, rows=beside_axis_rows,
     doc="A part of one axis.",
 )
 
@@ -248,7 +302,8 @@ def pad_onnx(emit, node):
 pad = Op(
     name="pad", inputs=("x",), attrs=PadAttrs,
     shape=pad_shape, kernel=pad_kernel, gradient=pad_gradient, onnx=pad_onnx, origin=pad_origin,
+    rows=beside_axis_rows,
     doc="Zeros around one axis: the adjoint of slice.",
 )
 
-OPS = (reshape, transpose, concat, slice_, pad)
+OPS = (reshape, transpose, flip, concat, slice_, pad)

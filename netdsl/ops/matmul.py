@@ -7,7 +7,7 @@ import numpy as np
 from netdsl.ir.assumptions import agree
 from netdsl.ir.dim import size
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Attrs, Cost, Op, Origin, RankError, ShapeError
+from netdsl.ir.op import Attrs, Cost, Op, Origin, RankError, Rows, ShapeError
 from netdsl.ir.tensor import TensorType, show_factor
 from netdsl.ops.elementwise import float_type
 from netdsl.ops.layout import reshape, transpose
@@ -60,6 +60,16 @@ def matmul_cost(a: Attrs, inputs: tuple, outputs: tuple) -> Cost:
     return product(*outputs[0].shape, inputs[0].shape[-1])
 
 
+def matmul_rows(a: Attrs, inputs: tuple, axes: tuple) -> int | Rows:
+    (x, y), rank, columns = axes, inputs[0].rank, inputs[1].rank - 1
+    if y is None:
+        shared = inputs[1].rank == 2 or x == rank - 2
+        return x if x is not None and x < rank - 1 and shared else Rows.MEET
+    if x is None:
+        return rank - 1 if y == columns else Rows.MEET
+    return x if x == y < rank - 2 else Rows.MEET
+
+
 def matmul_origin(a: Attrs, inputs: tuple, y: Value, axis: int) -> Origin:
     if axis == y.type.rank - 1:
         return Origin(1, inputs[1].type.rank - 1, name="columns")
@@ -70,7 +80,7 @@ matmul = Op(
     name="matmul", inputs=("x", "y"),
     shape=matmul_shape, kernel=lambda a, x, y: np.matmul(x, y), gradient=matmul_gradient,
     onnx=lambda emit, node: emit("MatMul", node.inputs, node.outputs), cost=matmul_cost,
-    origin=matmul_origin, word=True,
+    origin=matmul_origin, rows=matmul_rows, word=True,
     doc="The matrix product over the last two axes; the axes before are the batch. "
         "A second operand of rank 2 serves the whole batch.",
 )
@@ -132,6 +142,12 @@ def linear_cost(a: Attrs, inputs: tuple, outputs: tuple) -> Cost:
     return product(*outputs[0].shape, inputs[0].shape[-1])
 
 
+def linear_rows(a: Attrs, inputs: tuple, axes: tuple) -> int | Rows:
+    x, *weights = axes
+    meet = x is None or x == inputs[0].rank - 1 or any(axis is not None for axis in weights)
+    return Rows.MEET if meet else x
+
+
 def linear_origin(a: Attrs, inputs: tuple, y: Value, axis: int) -> Origin:
     last = axis == y.type.rank - 1
     return Origin(1, 0, name="features") if last else Origin(0, axis)
@@ -140,7 +156,7 @@ def linear_origin(a: Attrs, inputs: tuple, y: Value, axis: int) -> Origin:
 linear = Op(
     name="linear", inputs=("x", "weight", "bias?"),
     shape=linear_shape, kernel=linear_kernel, gradient=linear_gradient, onnx=linear_onnx,
-    cost=linear_cost, origin=linear_origin,
+    cost=linear_cost, origin=linear_origin, rows=linear_rows,
     doc="x Wᵀ + b over the last axis; weight is [out, in] as in PyTorch.",
 )
 

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, Op, Origin, RankError, ShapeError
+from netdsl.ir.op import (
+    Absent,
+    Attrs,
+    ElementError,
+    Op,
+    Origin,
+    RankError,
+    Rows,
+    ShapeError,
+    leading_rows,
+)
 from netdsl.ir.tensor import TensorType
 from netdsl.ops.elementwise import Term, float_type, sqrt
 from netdsl.ops.reduction import expand, sum_
@@ -54,7 +64,10 @@ def batch_norm_kernel(
     a: BatchNormAttrs, x: np.ndarray, weight: np.ndarray, bias: np.ndarray,
     running_mean: np.ndarray, running_variance: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
-    axes, count = batch_axes(x.ndim), x.size // x.shape[1]
+    axes, count = batch_axes(x.ndim), x.size // max(x.shape[1], 1)
+    if count == 1:
+        raise ElementError(
+            "batch norm in training needs more than one value for each channel: a larger batch")
     mean = x.mean(axes)
     centred = x - column(mean, x.ndim)
     variance = np.square(centred).mean(axes)
@@ -85,6 +98,12 @@ def batch_norm_inference(emit: Emitter, node):
     return y, mean, variance, mean, variance  # statistics stay; those of the batch go unused
 
 
+def batch_norm_rows(a: BatchNormAttrs, inputs: tuple, axes: tuple) -> tuple | Rows:
+    """The batch that it normalises over is the rows at hand."""
+    y = leading_rows(0)(a, inputs, axes)
+    return y if y is Rows.MEET else (y, *(Rows.BY_PASS,) * 4)
+
+
 def per_channel_origin(a: Attrs, inputs: tuple, output: Value, axis: int) -> Origin:
     if output.index:  # a vector over channels
         return Origin(0, 1, name="channels")
@@ -97,6 +116,7 @@ batch_norm = Op(
     shape=batch_norm_shape, kernel=batch_norm_kernel, gradient=batch_norm_gradient,
     onnx=Absent("training form; the inference form `normalize` is exported"),
     inference=batch_norm_inference, carries=((3, 1), (4, 2)), origin=per_channel_origin,
+    rows=batch_norm_rows,
     doc="Each channel to mean 0 and variance 1 over the batch, then weight · x + bias. Also gives "
         "the next running statistics (the variance unbiased), the batch mean and 1 / √(var + eps).",
 )
@@ -182,7 +202,7 @@ normalize = Op(
     name="normalize", inputs=("x", "weight", "bias", "mean", "variance"), attrs=NormalizeAttrs,
     shape=lambda a, x, *vectors: per_channel(x, *vectors),
     kernel=normalize_kernel, gradient=normalize_gradient, onnx=normalize_onnx,
-    origin=per_channel_origin,
+    origin=per_channel_origin, rows=leading_rows(0),
     doc="weight · (x - mean) / √(variance + eps) + bias, each a vector over channels.",
 )
 

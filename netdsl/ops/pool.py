@@ -1,4 +1,4 @@
-"""Pooling over windows: the largest element, or the average. Layout [N, C, spatial…]."""
+"""Pooling over windows: the largest element, the average, the p-norm. Layout [N, C, spatial…]."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netdsl.ir.dim import ceil_div
+from netdsl.ir.assumptions import within
+from netdsl.ir.dim import Dim, ceil_div
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, Op, Origin, ShapeError
+from netdsl.ir.op import Absent, Attrs, Op, Origin, ShapeError, leading_rows
 from netdsl.ir.tensor import TensorType
 from netdsl.ops.elementwise import float_type
 from netdsl.ops.window import (
@@ -40,11 +41,32 @@ def pool_shape(a: PoolAttrs, x: TensorType) -> TensorType:
         raise ShapeError(
             f"pooling over {len(a.kernel)} axes needs rank {len(a.kernel) + 2}, not {x.rank}", 0
         )
-    for pads, k in zip(a.pads, a.kernel):
-        if max(pads) * 2 > k:
-            raise ShapeError(f"padding {max(pads)} is more than half of the window of {k}", 0)
+    for pads, k, gap in zip(a.pads, a.kernel, a.dilation):
+        most = min(k - 1, (gap * (k - 1) + 1) // 2)
+        if max(pads) > most:
+            raise ShapeError(
+                f"padding {max(pads)} is more than half of the window of {k}" if gap == 1 else
+                f"padding {max(pads)} is too much for a window of {k} with dilation {gap}", 0,
+                suggestion=f"at most `pad = {most}`",
+            )
     counts = window_counts(x.shape[2:], a.kernel, a.stride, a.pads, a.dilation, a.ceil)
+    for axis, (n, count) in enumerate(zip(x.shape[2:], counts)):
+        if a.dilation[axis] > 1 and any(a.pads[axis]) and not meets_input(a, axis, n, count):
+            raise ShapeError(
+                f"a window with dilation {a.dilation[axis]} steps over all of the {n} elements: "
+                "it holds padding alone", 0, axes=((0, axis + 2),),
+            )
     return TensorType(x.dtype, (*x.shape[:2], *counts))
+
+
+def meets_input(a: PoolAttrs, axis: int, n: Dim, count: Dim) -> bool:
+    """Whether each of the `count` windows has one of the n elements; where n is free, it is assumed
+    to be no less than the dilation, which is enough."""
+    gap, k, (before, _) = a.dilation[axis], a.kernel[axis], a.pads[axis]
+    if not isinstance(n, int) or n >= gap:
+        return within(gap, n)
+    starts = range(-before, count * a.stride[axis] - before, a.stride[axis])
+    return all(any(0 <= start + j * gap < n for j in range(k)) for start in starts)
 
 
 def pool_geometry(a: PoolAttrs, sizes: Sizes) -> tuple[Sizes, Sizes]:
@@ -105,7 +127,8 @@ max_pool = Op(
     onnx=lambda emit, node: pool_onnx(
         emit, node, "MaxPool", dilations=list(node.attrs.dilation)
     ),
-    origin=pool_origin, doc="The largest element of each window; padding never wins.",
+    origin=pool_origin, rows=leading_rows(0),
+    doc="The largest element of each window; padding never wins.",
 )
 
 
@@ -190,7 +213,7 @@ def average_pool_onnx(emit, node):
 average_pool = Op(
     name="average_pool", inputs=("x",), attrs=AveragePoolAttrs,
     shape=pool_shape, kernel=average_pool_kernel, gradient=average_pool_gradient,
-    onnx=average_pool_onnx, origin=pool_origin,
+    onnx=average_pool_onnx, origin=pool_origin, rows=leading_rows(0),
     doc="The average of each window.",
 )
 
@@ -236,4 +259,66 @@ average_pool_input_gradient = Op(
     doc="Each window's gradient shared out evenly over its elements.",
 )
 
-OPS = (max_pool, max_pool_input_gradient, average_pool, average_pool_input_gradient)
+# ------------------------------------------------------------------ p-norm
+
+
+@dataclass(frozen=True, slots=True)
+class LpPoolAttrs(PoolAttrs):
+    """The norm: (Σ |x|ᵖ)^(1/p)."""
+
+    p: int = 2
+
+
+def lp_pool_kernel(a: LpPoolAttrs, x: np.ndarray) -> np.ndarray:
+    counts, extra = pool_geometry(a, x.shape[2:])
+    wide = padded(np.abs(x) ** a.p, a.pads, 0, extra)
+    total = np.zeros((*x.shape[:2], *counts), x.dtype)
+    for _, where in pool_taps(a, counts):
+        total += wide[(..., *where)]
+    return np.sqrt(total) if a.p == 2 else total ** x.dtype.type(1 / a.p)
+
+
+def lp_pool_gradient(emit: Emitter, node, g: Value):
+    a = node.attrs
+    return (
+        emit(lp_pool_input_gradient, g, *node.inputs, *node.outputs, kernel=a.kernel,
+             stride=a.stride, pads=a.pads, dilation=a.dilation, ceil=a.ceil, p=a.p),
+    )
+
+
+lp_pool = Op(
+    name="lp_pool", inputs=("x",), attrs=LpPoolAttrs,
+    shape=pool_shape, kernel=lp_pool_kernel, gradient=lp_pool_gradient,
+    onnx=lambda emit, node: pool_onnx(
+        emit, node, "LpPool", dilations=list(node.attrs.dilation), p=node.attrs.p
+    ),
+    origin=pool_origin, rows=leading_rows(0),
+    doc="The p-norm of each window; padding counts as 0.",
+)
+
+
+def lp_pool_input_gradient_kernel(
+    a: LpPoolAttrs, g: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    # dy/dx = sign(x) · (|x| / y)^(p - 1), and 0 where the whole window is
+    counts, extra = pool_geometry(a, x.shape[2:])
+    share = np.divide(g, y ** (a.p - 1), out=np.zeros_like(g), where=y > 0)
+    wide = (n + sum(p) + e for n, p, e in zip(x.shape[2:], a.pads, extra))
+    back = np.zeros((*x.shape[:2], *wide), g.dtype)
+    for _, where in pool_taps(a, counts):
+        back[(..., *where)] += share
+    return cropped(back, a.pads, x.shape[2:]) * np.sign(x) * np.abs(x) ** (a.p - 1)
+
+
+lp_pool_input_gradient = Op(
+    name="lp_pool_input_gradient", inputs=("g", "x", "y"), attrs=LpPoolAttrs,
+    shape=max_pool_input_gradient_shape, kernel=lp_pool_input_gradient_kernel,
+    gradient=Absent("second derivatives of p-norms are not needed by any training program"),
+    onnx=Absent("ONNX has no operator for it"),
+    doc="Each window's gradient shared out by the elements' part in its norm.",
+)
+
+OPS = (
+    max_pool, max_pool_input_gradient, average_pool, average_pool_input_gradient,
+    lp_pool, lp_pool_input_gradient,
+)

@@ -10,17 +10,18 @@ import numpy as np
 from netdsl import streams
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, ElementError, Op, ShapeError, broadcast_origin
+from netdsl.ir.op import Absent, Attrs, ElementError, Op, ShapeError, broadcast_origin, leading_rows
 from netdsl.ir.tensor import NUMPY_DTYPES, TensorType
 from netdsl.ops.elementwise import Term, float_type
 
 KEY = TensorType("u64", (2,))  # seed, step
+PART_KEY = TensorType("u64", (3,))  # and the parts of the batch that come before this one
 NOT_IN_INFERENCE = Absent("inference does not draw: make what is drawn an input")
 
 
 def uniform(key: np.ndarray, stream: str, count: int) -> np.ndarray:
     """`count` float32 numbers in [0, 1), multiples of 2⁻²⁴, for this seed, step and stream."""
-    return uniform_from(generator(key, stream), count)
+    return Uniform(key, stream, count).take(count)
 
 
 def generator(key: np.ndarray, stream: str) -> np.random.Philox:
@@ -29,11 +30,26 @@ def generator(key: np.ndarray, stream: str) -> np.random.Philox:
     return streams.stream(seed, stream, step)
 
 
-def uniform_from(draws: np.random.Philox, count: int) -> np.ndarray:
-    """The next `count` numbers of a stream, two of each 64 bits, low half first; a half that an
-    odd count leaves over is lost."""
-    bits = draws.random_raw(-(-count // 2)).astype("<u8", copy=False).view("<u4")[:count]
-    return (bits >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
+class Uniform:
+    """The numbers of an op's stream, multiples of 2⁻²⁴ in [0, 1), two of each 64 bits, low half
+    first. A key of three words is that of a part: it begins behind those of the parts before,
+    `count` numbers each, so that the parts of a batch draw what the whole would."""
+
+    def __init__(self, key: np.ndarray, stream: str, count: int):
+        seed, step, *parts = map(int, key)
+        before = sum(parts) * count
+        self._draws = streams.stream(seed, stream, step, skip=before // 2)
+        self._left = np.empty(0, np.uint32)  # the second half of bits whose first is taken
+        self.take(before % 2)
+
+    def take(self, count: int) -> np.ndarray:
+        """The next `count` numbers, as float32."""
+        words = (count - len(self._left) + 1) // 2
+        bits = self._draws.random_raw(words).astype("<u8", copy=False).view("<u4")
+        if len(self._left):
+            bits = np.concatenate([self._left, bits])
+        self._left = bits[count:]
+        return (bits[:count] >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,7 @@ dropout = Op(
     shape=dropout_shape, kernel=dropout_kernel, gradient=dropout_gradient,
     onnx=Absent("training form; inference passes its input through"),
     inference=lambda emit, node: (node.inputs[0], node.inputs[0]), origin=broadcast_origin,
+    rows=leading_rows(0),
     doc="Zeroes each element with probability p and divides the others by 1 - p (inverted "
         "dropout, Srivastava et al. 2014); `mask` holds the factors.",
 )
@@ -80,21 +97,17 @@ class DrawAttrs(Attrs):
     dtype: str = "f32"
 
 
-def normal_from(draws: np.random.Philox, count: int) -> np.ndarray:
-    """The next `count` numbers of the standard normal distribution, two of each 64 bits by the
-    transform of Box & Muller 1958; in float64, so that the last bit of a float32 is everywhere
-    the same."""
-    bits = draws.random_raw(-(-count // 2)).astype("<u8", copy=False).view("<u4")
-    radius, turn = bits.reshape(-1, 2).astype(np.float64).T * 2.0**-32
-    length, angle = np.sqrt(-2 * np.log1p(-radius)), 2 * np.pi * turn
-    return np.stack([length * np.cos(angle), length * np.sin(angle)], 1).reshape(-1)[:count]
+def normal(key: np.ndarray, stream: str, count: int) -> np.ndarray:
+    """`count` float64 numbers of the standard normal distribution, for this seed, step and
+    stream."""
+    return streams.normal(generator(key, stream).random_raw(-(-count // 2)), count)
 
 
 def drawn(name: str, numbers, doc: str) -> Op:
-    """An op of floats: `numbers(generator, count)` fill the shape in row-major order."""
+    """An op of floats: `numbers(key, stream, count)` fill the shape in row-major order."""
 
     def kernel(a: DrawAttrs, key: np.ndarray) -> np.ndarray:
-        made = numbers(generator(key, a.stream), math.prod(a.shape))
+        made = numbers(key, a.stream, math.prod(a.shape))
         return made.reshape(a.shape).astype(NUMPY_DTYPES[a.dtype])
 
     return Op(
@@ -105,10 +118,10 @@ def drawn(name: str, numbers, doc: str) -> Op:
 
 
 random_uniform = drawn(
-    "random_uniform", uniform_from, "Numbers in [0, 1), each as likely as another."
+    "random_uniform", uniform, "Numbers in [0, 1), each as likely as another."
 )
 random_normal = drawn(
-    "random_normal", normal_from, "Numbers of the normal distribution of mean 0 and variance 1."
+    "random_normal", normal, "Numbers of the normal distribution of mean 0 and variance 1."
 )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from netdsl.ir.assumptions import agree
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, Cost, Op, Origin, ShapeError
+from netdsl.ir.op import Absent, Attrs, Cost, Op, Origin, ShapeError, leading_rows
 from netdsl.ir.tensor import TensorType
 from netdsl.ops.elementwise import float_type, sigmoid_forward
 from netdsl.ops.matmul import product
@@ -114,7 +114,7 @@ def lstm_origin(a: Attrs, inputs: tuple, y: Value, axis: int) -> Origin:
 lstm = Op(
     name="lstm", inputs=("x", "h0", "c0", "weight_ih", "weight_hh", "bias"),
     outputs=("y", "h", "c"), shape=lstm_shape, kernel=lstm_kernel, gradient=lstm_gradient,
-    onnx=lstm_onnx, cost=lstm_cost, origin=lstm_origin,
+    onnx=lstm_onnx, cost=lstm_cost, origin=lstm_origin, rows=leading_rows(0, 1, 2),
     doc="A long short-term memory over x [B, L, in] from the states h0 and c0 [B, d]; weight_ih is "
         "[4 · d, in], weight_hh [4 · d, d], bias [4 · d]. Gives h at every step, and the last h "
         "and c.",

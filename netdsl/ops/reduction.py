@@ -1,4 +1,4 @@
-"""Reductions over axes: sum, mean, max, min, softmax and its logarithm, argmax, running sums. Also
+"""Reductions over axes: sum, mean, max, min, softmax and its logarithm, argmax and argmin. Also
 `expand`, the adjoint of `sum`: it repeats a tensor along axes that it lacks or has with size 1."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from netdsl.ir.assumptions import agree, within
 from netdsl.ir.dim import Dim, size
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Absent, Attrs, Op, Origin, RankError, ShapeError, broadcast_origin
+from netdsl.ir.op import Absent, Attrs, Op, Origin, RankError, Rows, ShapeError, broadcast_origin
 from netdsl.ir.tensor import TensorType, show_shape
 from netdsl.ops.elementwise import Term, cast, equal, exp, float_type
 
@@ -44,6 +44,13 @@ def reduced_origin(a: AxesAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
     if a.keep:
         return Origin(None, settings="keep = true") if axis in axes else Origin(0, axis)
     return Origin(0, [i for i in range(x.type.rank) if i not in axes][axis])
+
+
+def reduced_rows(a: AxesAttrs, inputs: tuple, axes: tuple) -> int | Rows:
+    (own,), gone = axes, checked_axes(a.axes, inputs[0])
+    if own is None or own in gone:
+        return Rows.MEET
+    return own if a.keep else own - sum(axis < own for axis in gone)
 
 
 def sum_shape(a: AxesAttrs, x: TensorType) -> TensorType:
@@ -94,12 +101,13 @@ def reduction_onnx(op_type: str):
 sum_ = Op(
     name="sum", inputs=("x",), attrs=AxesAttrs,
     shape=sum_shape, kernel=sum_kernel, gradient=sum_gradient, onnx=reduction_onnx("ReduceSum"),
-    origin=reduced_origin, doc="The sum over axes.",
+    origin=reduced_origin, rows=reduced_rows, stepwise=True, doc="The sum over axes.",
 )
 mean = Op(
     name="mean", inputs=("x",), attrs=AxesAttrs,
     shape=mean_shape, kernel=mean_kernel, gradient=mean_gradient,
-    onnx=reduction_onnx("ReduceMean"), origin=reduced_origin, doc="The mean over axes.",
+    onnx=reduction_onnx("ReduceMean"), origin=reduced_origin, rows=reduced_rows, stepwise=True,
+    doc="The mean over axes.",
 )
 
 
@@ -119,7 +127,8 @@ def extreme(name: str, reduce, op_type: str, doc: str) -> Op:
 
     return Op(
         name=name, inputs=("x",), attrs=AxesAttrs, shape=extreme_shape, kernel=kernel,
-        gradient=gradient, onnx=reduction_onnx(op_type), origin=reduced_origin, doc=doc,
+        gradient=gradient, onnx=reduction_onnx(op_type), origin=reduced_origin,
+        rows=reduced_rows, doc=doc,
     )
 
 
@@ -135,7 +144,9 @@ min_ = extreme("min", np.min, "ReduceMin", "The smallest element over axes.")
 
 
 def logsumexp_kernel(a: AxesAttrs, x: np.ndarray) -> np.ndarray:
+    # an infinite largest is not subtracted: exp(-inf) of a masked row is 0, its result -inf
     largest = x.max(a.axes, keepdims=True)
+    largest = np.where(np.isfinite(largest), largest, x.dtype.type(0))
     total = np.log(np.exp(x - largest).sum(a.axes, keepdims=True)) + largest
     return np.asarray(total if a.keep else total.squeeze(a.axes))
 
@@ -149,7 +160,8 @@ logsumexp = Op(
     name="logsumexp", inputs=("x",), attrs=AxesAttrs,
     shape=lambda a, x: extreme_shape(a, float_type(a, x)), kernel=logsumexp_kernel,
     gradient=logsumexp_gradient, onnx=reduction_onnx("ReduceLogSumExp"),
-    origin=reduced_origin, doc="log Σ exp(x) over axes, without its overflow.",
+    origin=reduced_origin, rows=reduced_rows, stepwise=True,
+    doc="log Σ exp(x) over axes, without its overflow.",
 )
 
 
@@ -199,6 +211,15 @@ def expand_origin(a: ExpandAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
     return Origin(None, settings=f"shape = {show_shape(a.shape)}")
 
 
+def expand_rows(a: ExpandAttrs, inputs: tuple, axes: tuple) -> int | Rows:
+    (x,), (own,) = inputs, axes
+    repeated = [i for i, have in enumerate(with_axes(a, x.shape)) if have != a.shape[i]]
+    if own is None:
+        return repeated[0] if repeated else Rows.MEET
+    axis = [i for i in range(len(a.shape)) if i not in a.axes][own]
+    return Rows.MEET if axis in repeated else axis
+
+
 def expand_onnx(emit, node):
     a, x = node.attrs, node.inputs[0]
     wide = with_axes(a, x.shape)
@@ -215,7 +236,7 @@ def expand_onnx(emit, node):
 expand = Op(
     name="expand", inputs=("x",), attrs=ExpandAttrs,
     shape=expand_shape, kernel=expand_kernel, gradient=expand_gradient, onnx=expand_onnx,
-    origin=expand_origin,
+    origin=expand_origin, rows=expand_rows,
     doc="Repeats along axes of size 1 and along axes that the operand lacks.",
 )
 
@@ -231,6 +252,11 @@ class AxisAttrs(Attrs):
 def along_axis_shape(a: AxisAttrs, x: TensorType) -> TensorType:
     checked_axes((a.axis,), x)
     return float_type(a, x)
+
+
+def beside_rows(a: AxisAttrs | RunningAttrs, inputs: tuple, axes: tuple) -> int | Rows:
+    """Of what works along one axis: the rows lie along another."""
+    return Rows.MEET if axes[0] in (None, a.axis % inputs[0].rank) else axes[0]
 
 
 def softmax_kernel(a: AxisAttrs, x: np.ndarray) -> np.ndarray:
@@ -266,20 +292,26 @@ def axis_onnx(op_type: str, **fixed):
 softmax = Op(
     name="softmax", inputs=("x",), attrs=AxisAttrs, shape=along_axis_shape,
     kernel=softmax_kernel, gradient=softmax_gradient, onnx=axis_onnx("Softmax"),
-    origin=broadcast_origin, word=True, doc="exp(x) / Σ exp(x) along an axis.",
+    origin=broadcast_origin, rows=beside_rows, word=True, doc="exp(x) / Σ exp(x) along an axis.",
 )
 log_softmax = Op(
     name="log_softmax", inputs=("x",), attrs=AxisAttrs, shape=along_axis_shape,
     kernel=log_softmax_kernel, gradient=log_softmax_gradient, onnx=axis_onnx("LogSoftmax"),
-    origin=broadcast_origin, word=True, doc="log(softmax(x)) along an axis, without its overflow.",
+    origin=broadcast_origin, rows=beside_rows, word=True,
+    doc="log(softmax(x)) along an axis, without its overflow.",
 )
 
 
 def argmax_shape(a: AxisAttrs, x: TensorType) -> TensorType:
     axis, = checked_axes((a.axis,), x)
     if x.shape[axis] == 0:
-        raise ShapeError(f"axis {axis} of {x} has no elements: none is the largest", 0)
+        raise ShapeError(f"axis {axis} of {x} has no elements: there is none to find", 0)
     return TensorType("i64", x.shape[:axis] + x.shape[axis + 1 :])
+
+
+def index_rows(a: AxisAttrs, inputs: tuple, axes: tuple) -> int | Rows:
+    own, gone = beside_rows(a, inputs, axes), a.axis % inputs[0].rank
+    return own if own is Rows.MEET else own - (own > gone)
 
 
 def along_origin(a: AxisAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
@@ -288,76 +320,21 @@ def along_origin(a: AxisAttrs, inputs: tuple, y: Value, axis: int) -> Origin:
     return Origin(0, axis + (axis >= gone))
 
 
-argmax = Op(
-    name="argmax", inputs=("x",), attrs=AxisAttrs, shape=argmax_shape,
-    kernel=lambda a, x: np.argmax(x, a.axis),
-    gradient=Absent("integer output"),
-    onnx=axis_onnx("ArgMax", keepdims=0), origin=along_origin, word=True,
-    doc="The index of the first largest element along an axis.",
-)
+def place(name: str, find, op_type: str, doc: str) -> Op:
+    """The index of an element along an axis."""
+    return Op(
+        name=name, inputs=("x",), attrs=AxisAttrs, shape=argmax_shape,
+        kernel=lambda a, x: find(x, a.axis), gradient=Absent("integer output"),
+        onnx=axis_onnx(op_type, keepdims=0), origin=along_origin, rows=index_rows, word=True,
+        doc=doc,
+    )
 
 
-# ------------------------------------------------------------------ running sums
-
-
-@dataclass(frozen=True, slots=True)
-class RunningAttrs(Attrs):
-    """`reverse` runs from the end."""
-
-    axis: int
-    reverse: bool = False
-
-
-def running_shape(a: RunningAttrs, x: TensorType) -> TensorType:
-    checked_axes((a.axis,), x)
-    if x.dtype == "bool":
-        raise ShapeError("bool tensors are not numbers", 0, suggestion="cast with `f32(…)`")
-    return x
-
-
-def running(accumulate):
-    """The kernel of a running sum or product."""
-
-    def kernel(a: RunningAttrs, x: np.ndarray) -> np.ndarray:
-        ordered = np.flip(x, a.axis) if a.reverse else x
-        y = accumulate(ordered, axis=a.axis, dtype=x.dtype)
-        return np.flip(y, a.axis) if a.reverse else y
-
-    return kernel
-
-
-def cumsum_gradient(emit: Emitter, node, g: Value):
-    a = node.attrs
-    return (emit(cumsum, g, axis=a.axis, reverse=not a.reverse),)
-
-
-def cumsum_onnx(emit, node):
-    a = node.attrs
-    axis = emit.constant(np.array(a.axis, np.int64))
-    emit("CumSum", [*node.inputs, axis], node.outputs, reverse=int(a.reverse))
-
-
-cumsum = Op(
-    name="cumsum", inputs=("x",), attrs=RunningAttrs, shape=running_shape,
-    kernel=running(np.cumsum), gradient=cumsum_gradient, onnx=cumsum_onnx,
-    origin=broadcast_origin, doc="The running sum along an axis: y[i] = x[0] + … + x[i].",
-)
-
-
-def cumprod_gradient(emit: Emitter, node, g: Value):
-    # Σ over j ≥ i of g[j] · y[j], divided by x[i]
-    a, y = node.attrs, node.outputs[0]
-    later = emit(cumsum, (Term(emit, g) * Term(emit, y)).value, axis=a.axis, reverse=not a.reverse)
-    return ((Term(emit, later) / Term(emit, node.inputs[0])).value,)
-
-
-cumprod = Op(
-    name="cumprod", inputs=("x",), attrs=RunningAttrs, shape=running_shape,
-    kernel=running(np.cumprod), gradient=cumprod_gradient,
-    onnx=Absent("ONNX has no running product"), origin=broadcast_origin,
-    doc="The running product along an axis: y[i] = x[0] · … · x[i]. Its gradient divides by x.",
-)
+argmax = place("argmax", np.argmax, "ArgMax",
+               "The index of the first largest element along an axis.")
+argmin = place("argmin", np.argmin, "ArgMin",
+               "The index of the first smallest element along an axis.")
 
 OPS = (
-    sum_, mean, max_, min_, logsumexp, expand, softmax, log_softmax, argmax, cumsum, cumprod,
+    sum_, mean, max_, min_, logsumexp, expand, softmax, log_softmax, argmax, argmin,
 )

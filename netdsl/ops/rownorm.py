@@ -1,8 +1,9 @@
-"""Normalisation of each example by itself: layer norm (Ba et al. 2016), group norm (Wu & He 2018)
-and RMS norm (Zhang & Sennrich 2019). Nothing runs along, so training and inference are one.
+"""Normalisation of each example by itself: layer norm (Ba et al. 2016), RMS norm (Zhang & Sennrich
+2019), group norm (Wu & He 2018) and local response norm (Krizhevsky et al. 2012). Nothing runs
+along, so training and inference are one.
 
-The gradients are written with graph operations: with x̂ the normalised operand and f what flows
-into it,  dx = scale · (f - mean(f) - x̂ · mean(f · x̂)),  without mean(f) in RMS norm.
+With x̂ the normalised operand and f what flows into it, the gradient of all but the last is
+dx = scale · (f - mean(f) - x̂ · mean(f · x̂)),  without mean(f) in RMS norm.
 """
 
 from __future__ import annotations
@@ -13,7 +14,17 @@ import numpy as np
 
 from netdsl.ir.dim import size
 from netdsl.ir.graph import Emitter, Value
-from netdsl.ir.op import Attrs, Op, Origin, RankError, ShapeError, broadcast_origin
+from netdsl.ir.op import (
+    Absent,
+    Attrs,
+    Op,
+    Origin,
+    RankError,
+    Rows,
+    ShapeError,
+    broadcast_origin,
+    leading_rows,
+)
 from netdsl.ir.tensor import TensorType
 from netdsl.ops.elementwise import Term, float_type
 from netdsl.ops.layout import reshape
@@ -37,6 +48,12 @@ def last_axis_shape(
         if vector is not None and vector != x.with_shape(x.shape[-1]):
             raise ShapeError(f"the last axis of {x} needs [{x.shape[-1]}], not {vector}", 0, i)
     return x.with_shape(*x.shape[:-1], 1)
+
+
+def last_axis_rows(a: RowNormAttrs, inputs: tuple, axes: tuple) -> int | Rows:
+    x, *vectors = axes
+    meet = x is None or x == inputs[0].rank - 1 or any(axis is not None for axis in vectors)
+    return Rows.MEET if meet else x
 
 
 def standardized(x: np.ndarray, axes, eps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -109,7 +126,7 @@ layer_norm = Op(
     onnx=lambda emit, node: emit(
         "LayerNormalization", node.inputs, node.outputs, axis=-1, epsilon=node.attrs.eps
     ),
-    origin=broadcast_origin,
+    origin=broadcast_origin, rows=last_axis_rows,
     doc="The last axis to mean 0 and variance 1, then weight · x + bias. Also gives the mean and "
         "1 / √(variance + eps).",
 )
@@ -156,7 +173,7 @@ def rms_norm_onnx(emit, node):
 rms_norm = Op(
     name="rms_norm", inputs=("x", "weight"), outputs=("y", "scale"), attrs=RowNormAttrs,
     shape=rms_norm_shape, kernel=rms_norm_kernel, gradient=rms_norm_gradient, onnx=rms_norm_onnx,
-    origin=broadcast_origin,
+    origin=broadcast_origin, rows=last_axis_rows,
     doc="x / √(mean(x²) + eps) over the last axis, times weight. Also gives the factor.",
 )
 
@@ -197,23 +214,12 @@ def group_norm_kernel(
 
 
 def group_norm_gradient(emit: Emitter, node, g: Value | None, *unused):
-    x, weight, bias = node.inputs
+    x, weight, _ = node.inputs
+    _, mean, scale = node.outputs
     if g is None:
         return None, None, None
-    _, mean, scale = (Term(emit, value) for value in node.outputs)
-    flow, rank = Term(emit, g), x.type.rank
-    rows = (x.shape[0], node.attrs.groups, size(x.shape[1:]) // node.attrs.groups)
-
-    def shaped(term: Term, shape: tuple) -> Term:
-        return Term(emit, emit(reshape, term.value, shape=shape))
-
-    normal = (shaped(Term(emit, x), rows) - mean) * scale
-    wide = shaped(flow * along(emit, weight, rank, 1), rows)
-    return (
-        shaped(flow_through(normal, scale, wide), x.shape).value,
-        total(flow * shaped(normal, x.shape), 1),
-        total(flow, 1),
-    )
+    return tuple(emit(group_norm_input_gradient, g, x, weight, mean, scale,
+                      groups=node.attrs.groups, eps=node.attrs.eps))
 
 
 def group_norm_onnx(emit, node):
@@ -252,8 +258,148 @@ group_norm = Op(
     name="group_norm", inputs=("x", "weight", "bias"), outputs=("y", "mean", "scale"),
     attrs=GroupNormAttrs, shape=group_norm_shape, kernel=group_norm_kernel,
     gradient=group_norm_gradient, onnx=group_norm_onnx, origin=group_norm_origin,
+    rows=leading_rows(0),
     doc="Each group of channels to mean 0 and variance 1 over its channels and places, then "
         "weight · x + bias for each channel. Also gives the mean and 1 / √(variance + eps).",
 )
 
-OPS = (layer_norm, rms_norm, group_norm)
+def group_norm_input_gradient_shape(
+    a: GroupNormAttrs, g: TensorType, x: TensorType, weight: TensorType, mean: TensorType,
+    scale: TensorType,
+) -> tuple[TensorType, ...]:
+    y, statistics, _ = group_norm_shape(a, x, weight, weight)
+    for i, (type, expected) in enumerate(((g, y), (mean, statistics), (scale, statistics))):
+        if type != expected:
+            raise ShapeError(f"{expected} is needed, not {type}", (0, 3, 4)[i])
+    return x, weight, weight
+
+
+def group_norm_input_gradient_kernel(
+    a: GroupNormAttrs, g: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.ndarray,
+    scale: np.ndarray,
+) -> tuple[np.ndarray, ...]:
+    rows = (len(x), a.groups, -1 if x.size else 0)
+    normal = ((x.reshape(rows) - mean) * scale).reshape(x.shape)
+    others = (0, *range(2, x.ndim))
+    flow = (g * weight.reshape(-1, *(1,) * (x.ndim - 2))).reshape(rows)
+    flat = normal.reshape(rows)
+    back = flow - flow.mean(-1, keepdims=True) - flat * (flow * flat).mean(-1, keepdims=True)
+    return (back * scale).reshape(x.shape), (g * normal).sum(others), g.sum(others)
+
+
+group_norm_input_gradient = Op(
+    name="group_norm_input_gradient", inputs=("g", "x", "weight", "mean", "scale"),
+    outputs=("x_gradient", "weight_gradient", "bias_gradient"), attrs=GroupNormAttrs,
+    shape=group_norm_input_gradient_shape, kernel=group_norm_input_gradient_kernel,
+    gradient=Absent("second derivatives of group norm are not needed by any training program"),
+    onnx=Absent("ONNX has no operator for it"),
+    doc="The gradients of group_norm for x, weight and bias.",
+)
+
+
+# ------------------------------------------------------------------ local response
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseNormAttrs(Attrs):
+    """y = x / scaleᵝ, scale = k + α / size · Σ x² over `size` neighbouring channels."""
+
+    size: int
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
+
+
+def response_norm_shape(a: ResponseNormAttrs, x: TensorType) -> TensorType:
+    float_type(a, x)
+    if x.rank < 3:
+        raise RankError(f"needs [N, C, …] with spatial axes, not rank {x.rank}", 0)
+    return x
+
+
+def over_channels(x: np.ndarray, size: int, before: int) -> np.ndarray:
+    """Sums over `size` channels, of which so many come before the one in the middle."""
+    channels, widths = x.shape[1], [(0, 0)] * x.ndim
+    widths[1] = (before, size - 1 - before)
+    wide, total = np.pad(x, widths), np.zeros_like(x)
+    for i in range(size):
+        total += wide[:, i : i + channels]
+    return total
+
+
+def response_scale(a: ResponseNormAttrs, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """k + α / size · Σ x², and what it makes of 1: its power -β."""
+    sums = over_channels(np.square(x), a.size, a.size // 2)
+    scale = (a.k + a.alpha / a.size * sums).astype(x.dtype)
+    return scale, scale ** x.dtype.type(-a.beta)
+
+
+def response_norm_onnx(emit, node):
+    a, (x,), (y,) = node.attrs, node.inputs, node.outputs
+    type, flat = x.type, (x.shape[0], x.shape[1], size(x.shape[2:]))
+
+    def shaped(value, shape: tuple, like: tuple) -> str:
+        return emit.intermediate("Reshape", [value, emit.shape(shape, like=like)],
+                                 type.with_shape(*shape))
+
+    if a.size % 2:  # LRN takes images alone
+        attributes = {"size": a.size, "alpha": a.alpha, "beta": a.beta, "bias": a.k}
+        if type.rank == 4:
+            return emit("LRN", [x], [y], **attributes)
+        wide = (*flat, 1)
+        normal = emit.intermediate("LRN", [shaped(x, wide, x.shape)], type.with_shape(*wide),
+                                   **attributes)
+        return emit("Reshape", [normal, emit.shape(x.shape, like=wide)], [y])
+    # and an odd size: channel means by a pool over [N, 1, C, places]
+    wide = (flat[0], 1, *flat[1:])
+    square = emit.intermediate("Mul", [x, x], type)
+    means = emit.intermediate(
+        "AveragePool", [shaped(square, wide, x.shape)], type.with_shape(*wide),
+        kernel_shape=[a.size, 1], pads=[a.size // 2, 0, (a.size - 1) // 2, 0], count_include_pad=1,
+    )
+    alpha, beta, k = (emit.constant(np.array(n, type.numpy_dtype)) for n in (a.alpha, a.beta, a.k))
+    part = emit.intermediate("Mul", [shaped(means, x.shape, wide), alpha], type)
+    scale = emit.intermediate("Add", [part, k], type)
+    emit("Div", [x, emit.intermediate("Pow", [scale, beta], type)], [y])
+
+
+local_response_norm = Op(
+    name="local_response_norm", inputs=("x",), attrs=ResponseNormAttrs,
+    shape=response_norm_shape, kernel=lambda a, x: x * response_scale(a, x)[1],
+    gradient=lambda emit, node, g: (
+        emit.with_attrs(response_norm_input_gradient, (g, *node.inputs), node.attrs),
+    ),
+    onnx=response_norm_onnx, origin=broadcast_origin, rows=leading_rows(0),
+    doc="x / (k + alpha / size · Σ x²)ᵝ, the sum over `size` neighbouring channels.",
+)
+
+
+def response_norm_input_gradient_shape(
+    a: ResponseNormAttrs, g: TensorType, x: TensorType
+) -> TensorType:
+    if g != x:
+        raise ShapeError(f"the gradient should be {x}, not {g}", 0)
+    return x
+
+
+def response_norm_input_gradient_kernel(
+    a: ResponseNormAttrs, g: np.ndarray, x: np.ndarray
+) -> np.ndarray:
+    # channel j counts in the sum of i where i counts in that of j with the window turned round
+    scale, power = response_scale(a, x)
+    sums = over_channels(g * x * power / scale, a.size, (a.size - 1) // 2)
+    return g * power - x.dtype.type(2 * a.alpha * a.beta / a.size) * x * sums
+
+
+response_norm_input_gradient = Op(
+    name="local_response_norm_input_gradient", inputs=("g", "x"), attrs=ResponseNormAttrs,
+    shape=response_norm_input_gradient_shape, kernel=response_norm_input_gradient_kernel,
+    gradient=Absent("second derivatives of this norm are not needed by any training program"),
+    onnx=Absent("ONNX has no operator for it"),
+    doc="The gradient of local_response_norm.",
+)
+
+OPS = (
+    layer_norm, rms_norm, group_norm, group_norm_input_gradient, local_response_norm,
+    response_norm_input_gradient,
+)

@@ -34,7 +34,7 @@ def window_counts(
         room = dim + before + after - span
         if not within(0, room):
             raise ShapeError(
-                f"a window of {span} does not fit into {dim} elements"
+                f"a window of {span} does not fit into {dim} element{'s' * (dim != 1)}"
                 + (f" with padding {before} + {after}" if before or after else ""), 0,
                 axes=((0, i + 2),),
             )

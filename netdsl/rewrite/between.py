@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from netdsl.ir.graph import Emitter, Graph, Node, Value
@@ -26,8 +26,13 @@ def between(graph: Graph, outputs: Iterable[str], begin: Iterable[str] = ()) -> 
     asked = replace(
         graph, outputs={name: known[name] for name in outputs}, losses={}, metrics={},
         updates={}, gradients={}, copies={},
-        inputs={**graph.inputs, **{value.name: value for value in cut.values()}},
     )
+    return fed_at(asked, cut)
+
+
+def fed_at(graph: Graph, cut: Mapping[Value, Value]) -> Graph:
+    """The graph in which leaves stand for some values that nodes made: inputs, by their names."""
+    fed = replace(graph, inputs={**graph.inputs, **{leaf.name: leaf for leaf in cut.values()}})
 
     def begun(node: Node, inputs: tuple[Value | None, ...], emit: Emitter):
         if cut.keys().isdisjoint(node.outputs):
@@ -35,4 +40,4 @@ def between(graph: Graph, outputs: Iterable[str], begin: Iterable[str] = ()) -> 
         made = emit.outputs(node.op, inputs, node.attrs)
         return tuple(cut.get(old, new) for old, new in zip(node.outputs, made))
 
-    return rebuild(asked, begun)
+    return rebuild(fed, begun)

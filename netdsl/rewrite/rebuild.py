@@ -67,6 +67,7 @@ def prune(graph: Graph) -> Graph:
         nodes=nodes,
         inputs=inputs,
         ranges={name: limits for name, limits in graph.ranges.items() if name in inputs},
+        besides={name: more for name, more in graph.besides.items() if name in inputs},
         variables={name: v for name, v in graph.variables.items() if v.value in live},
         names={name: v for name, v in graph.names.items() if v in live},
         key=graph.key if graph.key in live else None,
@@ -82,7 +83,7 @@ def _inputs(graph: Graph, nodes: Iterable[Node], live: set[Value]) -> dict[str, 
     if missing:
         missing &= _symbols(value for node in nodes for value in node.outputs).union(
             *(free_symbols(size) for node in nodes for field in fields(node.attrs)
-              for size in _sizes_in(getattr(node.attrs, field.name))))
+              for size in sizes_in(getattr(node.attrs, field.name))))
     inputs = {}
     for name, value in graph.inputs.items():
         if value in live or missing & value.type.symbols:
@@ -91,12 +92,13 @@ def _inputs(graph: Graph, nodes: Iterable[Node], live: set[Value]) -> dict[str, 
     return inputs
 
 
-def _sizes_in(attribute: Any) -> Iterator[Expr]:
+def sizes_in(attribute: Any) -> Iterator[Expr]:
+    """The sizes with free dimensions in an attribute."""
     if isinstance(attribute, Expr):
         yield attribute
     elif isinstance(attribute, tuple):
         for part in attribute:
-            yield from _sizes_in(part)
+            yield from sizes_in(part)
 
 
 def _symbols(values: Iterable[Value]) -> frozenset[str]:

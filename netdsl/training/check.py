@@ -6,18 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from itertools import islice
 
-from netdsl.data.feeds import (
-    Unmade,
-    Way,
-    base_name,
-    bind_feeds,
-    check_facts,
-    check_feeds,
-    unmade,
-)
+from netdsl.data.feeds import base_name, bind_feeds, check_facts, check_feeds
 from netdsl.data.noise import RANDOM_DRAWS
 from netdsl.data.source import Source
 from netdsl.data.sources import SOURCES
+from netdsl.data.ways import Scheduled, Way
 from netdsl.diagnostics import Problem, Refused, Report
 from netdsl.diagnostics.feeds import DoesNotFit
 from netdsl.diagnostics.program import NotYetTrained, WrongSetting
@@ -29,8 +22,10 @@ from netdsl.registry import MOST_PROBLEMS, argument, show
 from netdsl.rewrite.phases import train
 from netdsl.rewrite.rebuild import needed
 from netdsl.training.batch import check_batch
-from netdsl.training.graph import plan_training
+from netdsl.training.graph import plan_training, settle_frozen
+from netdsl.training.judge import misfits
 from netdsl.training.optimizers import OPTIMIZERS
+from netdsl.training.passes import check_passes
 from netdsl.training.schedules import SCHEDULES, bind_schedule
 from netdsl.training.settings import SETTINGS, bind_settings
 from netdsl.training.steps import bind_steps
@@ -53,7 +48,10 @@ def check_program(graph: Graph, program: TrainProgram) -> list[Problem]:
     ways = bind_feeds(graph, program.feeds, report)
     _check_schedules(graph, ways.values(), report)
     _check_data(graph, program, ways, report)
-    bind_steps(graph, program, report)
+    steps = bind_steps(graph, program, report)
+    if not report.has_errors:
+        for step in steps or ():
+            check_passes(settle_frozen(step.slice, program, step.coverage.frozen), program, report)
     return report.problems
 
 
@@ -70,11 +68,6 @@ def check_executable(
     if reads and program.data is not None and SOURCES.rows[program.data.name].pending:
         what = f"the data source `{program.data.name}`"
         report.add(NotYetTrained(program.data.span, what))
-    ways = bind_feeds(graph, program.feeds, report)
-    for name in fed_inputs(graph, program):
-        what = unmade(ways[name])
-        if what is not None:
-            report.add(NotYetTrained(ways[name].feed.span, what))
     return [*problems, *report.problems]
 
 
@@ -119,23 +112,26 @@ def _check_data(
 
 def _check_schedules(graph: Graph, ways: Iterable[Way], report: Report) -> None:
     for way in ways:
-        if not isinstance(way, Unmade) or way.schedule is None:
+        if not isinstance(way, Scheduled):
             continue
         for problem in _schedule_problems(graph, way):
             report.add(problem)
 
 
-def _schedule_problems(graph: Graph, way: Unmade) -> Iterator[Problem]:
+def _schedule_problems(graph: Graph, way: Scheduled) -> Iterator[Problem]:
     head = way.schedule.head if isinstance(way.schedule, Flow) else way.schedule
     if isinstance(head, Recipe) and head.name not in SCHEDULES.rows:
         known = (*SCHEDULES.rows, *RANDOM_DRAWS.rows)
         yield UnknownRow(head.span, "schedule or random draw", head.name, known)
         return
     try:
-        bind_schedule(way.schedule)
+        schedule = bind_schedule(way.schedule)
     except BadArgument:
         name = base_name(way.input)
         yield DoesNotFit(way.feed.span, name, str(graph.inputs[way.input].type),
                          f"`{show(way.schedule)}`", "it is no finite number")
     except Refused as refused:
         yield from refused.problems
+    else:
+        for plateau in schedule.heeded():
+            yield from misfits(graph, plateau.figure, plateau.better)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from netdsl.backends.numpy import Runner
+from netdsl.data.draws import MEASURING
 from netdsl.ir.graph import Emitter, Graph, Node, Value
 from netdsl.ir.tensor import INTEGERS
 from netdsl.rewrite.phases import infer, validate
@@ -21,7 +22,6 @@ from netdsl.weights import fit
 
 Arrays = Mapping[str, np.ndarray]
 Run = Callable[[Arrays], Arrays]
-DRAWS = 2**63  # the seed of every measurement, which no training has
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ def classifier(graph: Graph) -> Classifier | None:
             continue
         for label, value in graph.inputs.items():
             if value.dtype not in INTEGERS or value.type.rank != 1:
+                continue
+            if label in graph.besides:  # some rows have no class
                 continue
             if graph.ranges.get(label) == (0, scores.shape[1]):
                 return Classifier(output, label, scores.shape[1])
@@ -89,7 +91,7 @@ class Evaluator:
         if self._classifier is not None:
             confusion = np.zeros((self._classifier.classes,) * 2, np.int64)
         for number, batch in enumerate(batches):
-            outputs, *figures = self._measure(batch, (DRAWS, number))
+            outputs, *figures = self._measure(batch, (MEASURING, number))
             count = len(next(iter(batch.values())))
             rows += count
             for total, measured in zip(totals, figures):

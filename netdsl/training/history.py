@@ -26,22 +26,53 @@ class Epoch:
 
 @dataclass
 class History:
-    """`judge` names the validation figure that picks the `best` epoch: see `loop.judge_of`.
-    `weights` are those after the last epoch; they are not part of the JSON form."""
+    """`judge` names the validation figure that picks the `best` epoch: see `judge.judge_of`.
+    `weights` are those after the last epoch, or of the best where the program stops early; they are
+    not part of the JSON form. `stopped` tells that it did."""
 
     epochs: list[Epoch] = field(default_factory=list)
     judge: str | None = None
     best: int | None = None
+    stopped: bool = False
     weights: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         epochs = [asdict(epoch) for epoch in self.epochs]
-        return {"version": VERSION, "epochs": epochs, "judge": self.judge, "best": self.best}
+        return {"version": VERSION, "epochs": epochs, "judge": self.judge, "best": self.best,
+                "stopped": self.stopped}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> History:
-        """Raises KeyError or TypeError for what is no history."""
-        return History([Epoch(**epoch) for epoch in data["epochs"]], data["judge"], data["best"])
+        """Raises KeyError, TypeError, ValueError or AttributeError for what is no history."""
+        epochs = [Epoch(**epoch) for epoch in data["epochs"]]
+        judge, best = data["judge"], data["best"]
+        _check_epochs(epochs)
+        if best is not None and (best not in range(1, len(epochs) + 1)
+                                 or judge not in epochs[best - 1].validation):
+            raise ValueError("the best epoch is none of them, or was not measured")
+        return History(epochs, judge, best, data.get("stopped", False))
+
+    @property
+    def figures(self) -> dict[str, list[float]]:
+        """What validation measured after each epoch, by name."""
+        names = self.epochs[0].validation if self.epochs else {}
+        return {name: [epoch.validation[name] for epoch in self.epochs] for name in names}
+
+
+def _check_epochs(epochs: list[Epoch]) -> None:
+    """Raises ValueError or AttributeError where they are not numbers of the same names for each,
+    one epoch after the other."""
+    for number, epoch in enumerate(epochs, 1):
+        if epoch.number != number:
+            raise ValueError(f"epoch {epoch.number} stands in the place of {number}")
+        for mine, first in ((epoch.losses, epochs[0].losses), (epoch.rates, epochs[0].rates),
+                            (epoch.validation, epochs[0].validation)):
+            if mine.keys() != first.keys():
+                raise ValueError(f"epoch {number} has other figures than the first")
+        numbers = (*epoch.losses.values(), *epoch.rates.values(), *epoch.validation.values(),
+                   epoch.seconds)
+        if not all(isinstance(each, (int, float)) for each in numbers):
+            raise ValueError(f"a figure of epoch {number} is no number")
 
 
 @dataclass(frozen=True)
@@ -62,6 +93,9 @@ class Observer:
 
     def on_batch(self, epoch: int, batch: int, losses: Mapping[str, float]) -> None:
         """After each step; `epoch` and `batch` count from 1."""
+
+    def on_norms(self, epoch: int, batch: int, norms: Mapping[str, float]) -> None:
+        """After each step, where norms are asked for: that of each layer's gradient."""
 
     def on_epoch(self, epoch: Epoch, is_best: bool) -> None:
         """After validation, and after the epoch was saved."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import replace
-from math import isfinite
 from pathlib import Path
 from time import perf_counter
 
@@ -13,15 +13,22 @@ import numpy as np
 from netdsl.data.batches import Batches
 from netdsl.data.dataset import Dataset, row_count
 from netdsl.data.sources import load_source
-from netdsl.diagnostics import Refused
-from netdsl.diagnostics.training import Interrupted, LossNotFinite, NoData, NothingToResume
-from netdsl.ir.graph import Graph, Value
+from netdsl.diagnostics import Problem, Refused, Report
+from netdsl.diagnostics.training import (
+    AnotherProgram,
+    Interrupted,
+    LossNotFinite,
+    NoData,
+    NothingToResume,
+)
+from netdsl.ir.graph import Graph
 from netdsl.ir.program import TrainProgram
-from netdsl.source import Span
 from netdsl.training.check import check_executable, fed_inputs
 from netdsl.training.checkpoints import Folder, Identity
 from netdsl.training.evaluate import Evaluator
 from netdsl.training.history import Epoch, History, Observer, Plan
+from netdsl.training.judge import judge_by, judge_of
+from netdsl.training.settings import Early, bind_settings
 from netdsl.training.trainer import Trainer
 
 
@@ -35,14 +42,18 @@ def fit(
     epochs: int | None = None,
     batch: int | None = None,
     out: str | Path | None = None,
+    keep: int = 0,
     resume: bool = False,
+    norms: bool = False,
     observer: Observer | None = None,
 ) -> History:
-    """Trains a whole model by its program; returns what happened, with the weights at the end.
+    """Trains a whole model by its program; returns what happened, with the weights at the end: of
+    the last epoch, or of the best where the program stops early.
 
     `dataset`, `epochs` and `batch` take the place of the program's own. `weights` begin the
-    training (None: initialised from `seed`). With `out`, every epoch is saved there; `resume` goes
-    on from what is saved, to the same bits as if it had never stopped.
+    training (None: initialised from `seed`). With `out`, every epoch is saved there, and the
+    weights of the `keep` best epochs beside each other; `resume` goes on from what is saved, to the
+    same bits as if it had never stopped. `norms` tells the observer those of the gradients.
 
     Raises Refused: for a program, data or weights that do not fit together, for a loss that is not
     finite, and with the note N462 when it is interrupted (Ctrl-C).
@@ -52,7 +63,9 @@ def fit(
         batch=program.batch if batch is None else batch,
         epochs=program.epochs if epochs is None else epochs,
     )
-    run = _Run(graph, program, dataset, weights, seed, out, observer or Observer())
+    run = _Run(graph, program, dataset, weights, seed, observer or Observer(), norms)
+    if out is not None:
+        run.save_in(Path(out), keep)
     if resume:
         run.resume()
     return run.all_epochs()
@@ -68,8 +81,8 @@ class _Run:
         dataset: Dataset | None,
         weights: Mapping[str, np.ndarray] | None,
         seed: int,
-        out: str | Path | None,
         observer: Observer,
+        norms: bool,
     ):
         checked = check_executable(graph, program, reads=dataset is None)
         errors = [problem for problem in checked if problem.severity == "error"]
@@ -85,36 +98,67 @@ class _Run:
         )
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.trainer = Trainer(
-            graph, program, weights, seed, steps_per_epoch=self.steps_per_epoch
+            graph, program, weights, seed, steps_per_epoch=self.steps_per_epoch, norms=norms
         )
         self.evaluator = Evaluator(replace(graph, outputs={}), self.trainer.variables)
-        self.history = History(judge=judge_of(graph, program))
-        self.larger_is_better = self.history.judge in graph.metrics
-        identity = Identity.of(program, self.dataset, seed)
-        self.folder = None if out is None else Folder(Path(out), identity, self.dataset.classes)
+        self.figures = {*graph.losses, *graph.metrics}
+        self.early = early_stop(program)
+        self.judge = judge_of(graph, program)
+        if self.early is not None:
+            self.judge = judge_by(graph, self.early.figure, self.early.better)
+        self.history = History(judge=self.judge.figure)
+        self.best: Mapping[str, np.ndarray] = {}  # weights, where the program stops early
+        self.identity = Identity.of(program, self.dataset, seed)
+        self.folder: Folder | None = None
+
+    def save_in(self, path: Path, keep: int) -> None:
+        self.folder = Folder(path, self.identity, self.judge, self.dataset, keep)
 
     def resume(self) -> None:
         """Take up state and history where the folder has them. Raises Refused."""
         if self.folder is None:
             raise Refused(NothingToResume(None))
         state, self.history = self.folder.load()
+        self._check_figures()
         self.trainer.restore(state, str(self.folder.checkpoint))
+        self.trainer.heed(self.history.figures)
+        if self.early is not None and self.history.best is not None:
+            self.best = self.folder.best_weights()
+
+    def _check_figures(self) -> None:
+        """Raises Refused where the epochs so far measured other losses or metrics."""
+        epochs = self.history.epochs
+        then = set(epochs[0].validation) if epochs else set()
+        if then and then != self.figures:
+            told = ("figures", ", ".join(sorted(then)), ", ".join(sorted(self.figures)))
+            raise Refused(AnotherProgram(str(self.folder.checkpoint), (told,)))
 
     def all_epochs(self) -> History:
+        """The epochs that are left, in a folder that no other training has meanwhile."""
+        try:
+            return self._all_epochs()
+        finally:
+            if self.folder is not None:
+                self.folder.leave()
+
+    def _all_epochs(self) -> History:
         done, total = len(self.history.epochs), self.program.epochs
         if self.folder is not None:
-            self.folder.make()
+            self.folder.make(fresh=not done)
         self.observer.on_start(Plan(
             total, done, self.steps_per_epoch,
             row_count(self.dataset.train), row_count(self.dataset.validate),
         ))
         try:
             for epoch in range(done, total):
+                self.history.stopped = self._is_over()
+                if self.history.stopped:
+                    break
                 self._epoch(epoch)
         except KeyboardInterrupt:
             out = None if self.folder is None else str(self.folder.path)
             raise Refused(Interrupted(len(self.history.epochs), out)) from None
-        self.history.weights = self.trainer.weights
+        self.history.weights = self.best if self.best else self.trainer.weights
         self.observer.on_end(self.history)
         return self.history
 
@@ -123,67 +167,61 @@ class _Run:
         is saved, so that an interrupted epoch leaves no trace."""
         began = perf_counter()
         losses, rates = self._train(number)
-        measured = self.evaluator.over(self.batches.validation())
+        with closing(self.batches.validation()) as batches:
+            measured = self.evaluator.over(
+                {**batch, **self.trainer.scheduled()} for batch in batches
+            )
         validation = {**measured.losses, **measured.metrics}
         epoch = Epoch(number + 1, losses, validation, rates, round(perf_counter() - began, 3))
-        is_best = self._is_best(validation)
-        grown = replace(
-            self.history,
-            epochs=[*self.history.epochs, epoch],
-            best=epoch.number if is_best else self.history.best,
-        )
+        grown = replace(self.history, epochs=[*self.history.epochs, epoch])
+        values = grown.figures.get(self.judge.figure, ())
+        best = self.judge.best(values, 1)
+        grown.best = best[0] + 1 if best else None
+        is_best = grown.best == epoch.number
+        if is_best and self.early is not None:
+            self.best = self.trainer.weights
         if self.folder is not None:
             self.folder.save(self.trainer.weights, self.trainer.state, grown)
         self.history = grown
+        self.trainer.heed(grown.figures)
         self.observer.on_epoch(epoch, is_best)
+
+    def _is_over(self) -> bool:
+        """Whether the program stops early, after the epochs so far."""
+        if self.early is None or not self.history.epochs:
+            return False
+        values = self.history.figures.get(self.judge.figure, ())
+        return bool(values) and self.judge.waited(values)[-1] >= self.early.patience
 
     def _train(self, number: int) -> tuple[dict[str, float], dict[str, float]]:
         """The steps of an epoch: the mean of each loss, and the last learning rates."""
         totals: dict[str, float] = {}
         rates: dict[str, float] = {}
-        for i, batch in enumerate(self.batches.training(number), 1):
-            rates = self.trainer.rates()
-            losses = self.trainer.step(batch)
-            for name, value in losses.items():
-                if not isfinite(value):
-                    span = self._span_of(name)
-                    raise Refused(LossNotFinite(span, name, value, number + 1, i))
-                totals[name] = totals.get(name, 0.0) + value
-            self.observer.on_batch(number + 1, i, losses)
+        with closing(self.batches.training(number)) as batches:
+            for i, batch in enumerate(batches, 1):
+                rates = self.trainer.rates()
+                losses = self._step(batch, number, i)
+                for name, value in losses.items():
+                    totals[name] = totals.get(name, 0.0) + value
+                self.observer.on_batch(number + 1, i, losses)
+                if self.trainer.norms:
+                    self.observer.on_norms(number + 1, i, self.trainer.norms)
         return {name: total / self.steps_per_epoch for name, total in totals.items()}, rates
 
-    def _is_best(self, validation: Mapping[str, float]) -> bool:
-        """Whether these figures are better than those of every epoch before."""
-        judge, best = self.history.judge, self.history.best
-        if judge not in validation:
-            return False
-        now = validation[judge]
-        if best is None:
-            return isfinite(now)
-        before = self.history.epochs[best - 1].validation[judge]
-        return now > before if self.larger_is_better else now < before
-
-    def _span_of(self, loss: str) -> Span | None:
-        return next(
-            each.span
-            for step in self.program.steps for each in step.minimize if each.loss == loss
-        )
+    def _step(self, batch: Mapping[str, np.ndarray], epoch: int, number: int) -> dict[str, float]:
+        """A step; one that fails tells its batch and epoch."""
+        try:
+            return self.trainer.step(batch)
+        except Refused as refused:
+            where = f"batch {number} of epoch {epoch + 1}"
+            raise Refused(*_placed(refused.problems, where)) from None
 
 
-def judge_of(graph: Graph, program: TrainProgram) -> str:
-    """The figure by which the best epoch is known: the first metric if it is a share of rows,
-    which is better when larger (accuracy). Of any other metric nobody knows which way is better,
-    so then it is the first minimised loss, which is better when smaller."""
-    first = next(iter(graph.metrics), None)
-    if first is not None and is_share(graph.metrics[first]):
-        return first
-    return program.steps[0].minimize[0].loss
+def _placed(problems: Iterable[Problem], where: str) -> list[Problem]:
+    return [replace(p, where=where) if isinstance(p, LossNotFinite) else p for p in problems]
 
 
-def is_share(metric: Value) -> bool:
-    """Whether a metric is a mean over true and false: a chain of nodes with one operand each leads
-    from it to a bool tensor."""
-    value = metric
-    while value.node is not None and len(value.node.inputs) == 1 and value.dtype != "bool":
-        value = value.node.inputs[0]
-    return value.dtype == "bool"
+def early_stop(program: TrainProgram) -> Early | None:
+    """The program's way to stop before its last epoch."""
+    stop = bind_settings(program, Report()).get("stop")
+    return None if stop is None else stop.when

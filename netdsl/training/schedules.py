@@ -8,15 +8,28 @@ add one, write a frozen dataclass after `Schedule` and enter it into `SCHEDULES`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import cos, pi, sqrt
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.rows import BrokenChain
 from netdsl.ir.program import Flow, Recipe, Reference, Setting
 from netdsl.layers.arguments import Kind
-from netdsl.registry import Count, Positive, Positives, Real, Table, real, show
+from netdsl.registry import (
+    BelowOne,
+    Count,
+    NotNegative,
+    Positive,
+    Positives,
+    Real,
+    Table,
+    Whole,
+    real,
+    show,
+)
+from netdsl.training.judge import Better, Figure, Judge
 
 
 class Schedule:
@@ -25,6 +38,14 @@ class Schedule:
     def value(self, step: int, steps: int, per_epoch: int) -> float:
         """The value in step `step` (from 0) of `steps`, of which `per_epoch` make an epoch."""
         raise NotImplementedError
+
+    def heeded(self) -> Iterator[Plateau]:
+        """The parts that go by what validation measures."""
+        return iter(())
+
+    def after(self, measured: Measured) -> Schedule:
+        """The schedule of the next epoch, in view of what validation has measured."""
+        return self
 
     @property
     def beginning(self) -> float:
@@ -145,6 +166,47 @@ class Steps(Schedule):
 
 
 @dataclass(frozen=True)
+class Plateau(Schedule):
+    """`start`, multiplied by `factor` whenever `figure`, a loss or metric over the validation rows,
+    has not become better for more than `patience` epochs, down to `floor`. Better by less than
+    `margin` of itself does not count. As PyTorch's ReduceLROnPlateau:
+    `plateau(0.1, val.ce, patience = 5)`."""
+
+    start: Positive
+    figure: Figure
+    factor: BelowOne = 0.1
+    patience: Whole = 10
+    floor: NotNegative = 0.0
+    margin: BelowOne = 1e-4
+    better: Better | None = None
+
+    def value(self, step: int, steps: int, per_epoch: int) -> float:
+        return self.start
+
+    def heeded(self) -> Iterator[Plateau]:
+        yield self
+
+    def after(self, measured: Measured) -> Schedule:
+        judge, values = measured(self)
+        best, waited, rate = None, 0, self.start
+        for value in values:
+            if judge.is_better(value, best, self.margin):
+                best, waited = value, 0
+            else:
+                waited += 1
+            if waited > self.patience:
+                rate, waited = max(rate * self.factor, self.floor), 0
+        return replace(self, start=rate)
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        return (self.start, self.floor)
+
+
+Measured: TypeAlias = Callable[[Plateau], tuple[Judge, Sequence[float]]]
+
+
+@dataclass(frozen=True)
 class Warmup(Schedule):
     """The first `epochs` rise in equal steps to where the schedule that follows begins; that one
     has the rest of the time to itself: `warmup(5) -> cosine(0.1)` (Goyal et al. 2017)."""
@@ -166,6 +228,12 @@ class Warmed(Schedule):
             return self.then.value(0, rest, per_epoch) * (step + 1) / rise
         return self.then.value(step - rise, rest, per_epoch)
 
+    def heeded(self) -> Iterator[Plateau]:
+        return self.then.heeded()
+
+    def after(self, measured: Measured) -> Schedule:
+        return replace(self, then=self.then.after(measured))
+
     @property
     def beginning(self) -> float:
         return self.then.beginning
@@ -182,6 +250,7 @@ SCHEDULES = Table("schedule", {
     "ramp": Ramp,
     "inverse_sqrt": InverseSqrt,
     "steps": Steps,
+    "plateau": Plateau,
     "warmup": Warmup,
 })
 

@@ -18,7 +18,6 @@ from netdsl.diagnostics import Problem, Refused, Report
 from netdsl.diagnostics.program import (
     BatchNotDivisible,
     MatchesNothing,
-    UnknownFigure,
     UnknownRun,
     UnknownSetting,
     UnknownState,
@@ -44,14 +43,12 @@ from netdsl.registry import (
     word_among,
 )
 from netdsl.rewrite.rebuild import prefixes
+from netdsl.training.judge import Better, Figure, misfits
 from netdsl.training.optimizers import Sgd
 
 STATEMENTS = ("feed", "minimize", "step", "freeze", "let")  # the entries with a form of their own
 
 
-Figure = Annotated[
-    Reference, Kind("a figure of the run such as `val.top1`", instance(Reference))
-]
 Run = Annotated[
     Reference, Kind("the name of a train program, without quotes", instance(Reference))
 ]
@@ -73,15 +70,15 @@ class Fitting:
 @dataclass(frozen=True)
 class Early(Fitting):
     """Stops when `figure`, a loss or metric over the validation rows, has not become better for
-    `patience` epochs: `stop early(val.top1, patience = 10)`. The best weights are kept."""
+    `patience` epochs, and gives the weights of its best epoch:
+    `stop early(val.top1, patience = 10)`."""
 
     figure: Figure
     patience: Count = 10
+    better: Better | None = None
 
     def misfits(self, graph: Graph, program: TrainProgram) -> Iterator[Problem]:
-        known = tuple(f"val.{name}" for name in (*graph.metrics, *graph.losses))
-        if str(self.figure) not in known:
-            yield UnknownFigure(self.figure.span, str(self.figure), known)
+        return misfits(graph, self.figure, self.better)
 
 
 STOPS = Table("way to stop", {"early": Early})
@@ -181,10 +178,10 @@ class Epochs(Entry):
 @dataclass(frozen=True)
 class Accumulate(Entry):
     """A step in this many passes, each over an equal part of the batch, which costs time for
-    memory. It equals one pass over the whole batch, also where the loss couples the rows."""
+    memory. It equals one pass over the whole batch, also where the loss couples the rows; batch
+    norm alone takes its statistics over the rows of a pass."""
 
     form: ClassVar[str] = "batch 64  accumulate 16"
-    pending: ClassVar[bool] = True
     passes: Count
 
     def misfits(self, graph: Graph, program: TrainProgram) -> Iterator[Problem]:
@@ -197,10 +194,9 @@ class Accumulate(Entry):
 @dataclass(frozen=True)
 class Clip(Entry):
     """Scales the gradient of a step down to this norm where it is larger. The norm is that of all
-    parameters of the step together (Pascanu et al. 2013)."""
+    parameters of the step together (Pascanu et al. 2013), as PyTorch's clip_grad_norm_."""
 
     form: ClassVar[str] = "clip 1.0"
-    pending: ClassVar[bool] = True
     norm: Positive
 
 
@@ -234,7 +230,6 @@ class Stop(Entry):
     """When to stop before the last epoch; `netdsl explain early` has the one way."""
 
     form: ClassVar[str] = "stop early(val.top1, patience = 10)"
-    pending: ClassVar[bool] = True
     when: WayToStop
 
     def misfits(self, graph: Graph, program: TrainProgram) -> Iterator[Problem]:

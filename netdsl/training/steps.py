@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 from netdsl.diagnostics import Report
 from netdsl.diagnostics.program import (
@@ -15,6 +16,7 @@ from netdsl.ir.graph import Graph
 from netdsl.ir.program import Step, TrainProgram
 from netdsl.rewrite.phases import train
 from netdsl.training.coverage import Coverage, cover
+from netdsl.training.judge import misfits
 from netdsl.training.optimizers import OPTIMIZERS, Optimizer
 
 
@@ -40,6 +42,11 @@ def bind_steps(
     optimizers = [
         tuple(OPTIMIZERS.bind(each.optimizer, report) for each in step.minimize) for step in steps
     ]
+    for optimizer in chain(*optimizers):
+        schedules = () if optimizer is None else optimizer.schedules()
+        for plateau in chain.from_iterable(each.heeded() for each in schedules):
+            for problem in misfits(graph, plateau.figure, plateau.better):
+                report.add(problem)
     fit = [_losses_fit(graph, step, report) for step in steps]  # each tells its own
     if not all(fit):
         return None

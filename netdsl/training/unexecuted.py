@@ -19,10 +19,6 @@ def unexecuted(program: TrainProgram, steps: Iterable[BoundStep]) -> Iterator[No
         yield NotYetTrained(steps[1].step.span, "several steps")
     elif steps and steps[0].step.every != 1:
         yield NotYetTrained(steps[0].step.span, "`every`")
-    for bound in steps:
-        for each, optimizer in zip(bound.step.minimize, bound.optimizers):
-            for name in optimizer.scheduled():
-                yield NotYetTrained(each.optimizer.span, f"a schedule for `{name}`")
     for name, row in bind_settings(program, Report()).items():
         if row.pending:
             yield NotYetTrained(program.spans.get(name), f"`{name}`")

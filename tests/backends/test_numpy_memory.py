@@ -146,11 +146,13 @@ def trained(batch: int) -> tuple[Sketch, Runner, dict]:
     graph = differentiate(graph, ["loss"], names)
     sketch.nodes[:] = graph.nodes
     updates = dict(zip(("norm.mean", "norm.variance"), following))
+    most, none = (sketch(OPS["full"], value=n, dtype="f64") for n in (0.9, 0.0))
+    step = sketch(OPS["full"], value=1, dtype="i64")
     for name in names:
         value = graph.variables[name].value
         velocity = sketch.variable(f"{name}@velocity", *value.shape)
         updates[name], updates[f"{name}@velocity"] = sketch(
-            OPS["sgd"], value, graph.gradients[name], rate, velocity, momentum=0.9
+            OPS["sgd"], value, graph.gradients[name], rate, most, none, none, step, velocity
         )
     graph = replace(graph, nodes=tuple(sketch.nodes), inputs=sketch.inputs,
                     variables=sketch.variables, updates=updates, gradients={})

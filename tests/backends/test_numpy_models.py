@@ -36,7 +36,8 @@ def step_of(path: Path) -> tuple[Graph, dict, dict]:
         for name, v in graph.variables.items()
     }
     fed = {
-        name: rng.normal(size=v.shape) if v.type.is_float else rng.integers(0, 10, v.shape)
+        name: rng.normal(size=v.shape) if v.type.is_float
+        else rng.integers(0, 10, v.shape).astype(v.type.numpy_dtype)
         for name, v in graph.inputs.items()
     }
     fed |= {name: np.array(0.05) for name in graph.inputs if name.startswith("@rate")}
@@ -69,7 +70,8 @@ def test_outputs_in_float32_are_near_those_in_float64(path):
     rng = np.random.default_rng(1)
     weights = initialize(built.graph, 1)
     fed = {
-        name: rng.normal(size=(2, *v.shape[1:])) if v.type.is_float else rng.integers(0, 10, 2)
+        name: rng.normal(size=(2, *v.shape[1:])) if v.type.is_float
+        else rng.integers(0, 10, 2).astype(v.type.numpy_dtype)
         for name, v in graph.inputs.items()
     }
     wide = specialize(graph, dtypes={"f32": "f64"})

@@ -45,11 +45,14 @@ def outputs_on_random_input(exported):
     from netdsl.backends.onnx import Session
 
     session = Session(exported.path, threads=1)
-    declared, = onnx.load(exported.path).graph.input
-    sizes = [dim.dim_value or 1 for dim in declared.type.tensor_type.shape.dim]
+    sizes = {
+        declared.name: [dim.dim_value or 1 for dim in declared.type.tensor_type.shape.dim]
+        for declared in onnx.load(exported.path).graph.input
+    }
     for seed in range(2):
-        x = np.random.default_rng(seed).standard_normal(sizes).astype(np.float32)
-        yield {name: out.tobytes() for name, out in session.run({declared.name: x}).items()}
+        draws = np.random.default_rng(seed)
+        fed = {name: draws.standard_normal(size).astype(np.float32) for name, size in sizes.items()}
+        yield {name: out.tobytes() for name, out in session.run(fed).items()}
 
 
 def test_every_tensor_is_declared_as_strict_inference_finds_it(trained):

@@ -345,6 +345,7 @@ layer Pool{}(x: [B, c, H, W]) { return x -> avgpool(8) }"""),
          "4 = (28 + 2 * 0 - 7) // 7 + 1: `maxpool` with k = 7, pad = 0, stride = 7 (line 5)\n"
          "28 as declared: `input image: f32[B, 8, 28, 28]` (line 4)",
          "in Net.p = Pool{}, made at test.net:5"),
+        "`k = 4`", {"avgpool(8)": "avgpool(4)"},
     ),
     "a free parameter": Case(
         model("    output y = image -> flatten -> add: Add{}", """\

@@ -340,6 +340,7 @@ NO_SAMPLE = {
     "N412": "a model refuses such a loss by itself",
     "N432": "arises where a program is run",
     "N448": "arises from an override",
+    "N541": "arises when images are read",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def write(tmp_path: Path):
 def test_every_model_of_the_project_is_fine(path):
     result = netdsl("check", path)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert " parameters  image f32[B, " in result.stdout
+    assert re.search(r" parameters  \w+ f32\[B, ", result.stdout)
 
 
 def test_check_prints_a_line_for_each_model(write):

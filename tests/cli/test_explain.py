@@ -41,7 +41,7 @@ def test_every_page_is_in_the_contents_and_can_be_asked_for():
 
 @pytest.mark.parametrize("word, shown", [
     ("conv", "conv{c, k = 1, stride = 1, pad = 0, dilation = 1, groups = 1, bias = true, "
-             "init = he_normal()}(x)    (layer)\n"),
+             "flip = false, init = he_normal()}(x)    (layer)\n"),
     ("relu", "relu(x)    (function)\n"),
     ("concat", "concat(*xs, axis)    (function)\n"),
     ("rearrange", "rearrange(x, pattern, name = …)    (function)\n"),
@@ -54,7 +54,8 @@ def test_every_page_is_in_the_contents_and_can_be_asked_for():
     ("linear", "linear{c, bias = true, init = lecun_uniform()}(x)    (layer)\n"),
     ("fashion_mnist", "fashion_mnist(folder, classes = [],"),
     ("digits", "take      the first n rows"),
-    ("he_normal", "he_normal    (initialiser)\n"),
+    ("lecun_normal", "lecun_normal    (initialiser)\n"),
+    ("he_normal", 'he_normal(fan = "in", slope = 0)    (initialiser)\n'),
     ("feed", "    feed image = image -> random_flip()\n"),
     ("input", "`input` stands in models.\n"),
     ("state", "    state queue: f32[d, K] = …\n\nA tensor that is kept from one step to the next"),

@@ -8,6 +8,7 @@ from data_files import images, labels, write_mnist
 
 from netdsl.build.settings import recipe_from
 from netdsl.data.dataset import Dataset, row_count
+from netdsl.data.pairs import partners
 from netdsl.data.source import Source
 from netdsl.data.sources import SOURCES, load_source, parse_source
 from netdsl.diagnostics import Refused, Report
@@ -54,6 +55,11 @@ def test_fashion_mnist(shared):
     ({"classes": ("8",)}, 140, 34),
     ({"fraction": 0.1}, 143, 355),
     ({"classes": (3, 8), "fraction": 0.5, "take": 50}, 50, 50),
+    ({"hold_out": 0.2}, 1154, 288),
+    ({"hold_out": 0}, 1442, 0),
+    ({"hold_out": 0.0001}, 1432, 10),
+    ({"hold_out": 0.9999}, 10, 1432),
+    ({"classes": (3, 8), "hold_out": 0.5, "fraction": 0.5}, 71, 144),
 ])
 def test_options(options, rows, held):
     data = load("digits", **options)
@@ -84,6 +90,38 @@ def test_a_small_fraction_loses_no_class():
     assert np.bincount(part.train["label"].values).tolist() == [1] * 10
 
 
+def test_hold_out_takes_the_place_of_the_sources_own_rows():
+    def parts(seed: int) -> list[np.ndarray]:
+        data = load("digits", hold_out=0.25, seed=seed)
+        return [split["image"].values for split in (data.train, data.validate)]
+
+    whole = load("digits").train
+    train, held = parts(0)
+    both = np.concatenate([train, held]).reshape(-1, 64)
+    own = whole["image"].values.reshape(-1, 64)
+    assert sorted(map(bytes, both)) == sorted(map(bytes, own))
+    label = load("digits", hold_out=0.25).validate["label"].values
+    counts = np.bincount(whole["label"].values)
+    assert np.bincount(label).tolist() == [round(count * 0.25) for count in counts]
+    assert np.array_equal(held, parts(0)[1]) and not np.array_equal(held, parts(1)[1])
+
+
+def test_validation_rows_are_named_or_made(tmp_path):
+    with pytest.raises(Refused) as refused:
+        load("npz", "a.npz", validate="b.npz", hold_out=0.1)
+    problem, = refused.value.problems
+    assert problem.code == "N406" and "`hold_out`" in problem.describe().message
+
+
+def test_facts_are_those_of_the_training_rows():
+    data = load("digits", classes=(3, 8), fraction=0.5)
+    frequencies = data.facts()["frequencies"]
+    counts = np.bincount(data.train["label"].values)
+    assert frequencies.dtype == np.float32
+    assert np.array_equal(frequencies, (counts / counts.sum()).astype(np.float32))
+    assert Dataset.of({"x": np.zeros(3)}).facts() == {}
+
+
 @pytest.mark.parametrize(("written", "facts"), [
     (Recipe("digits"), {"frequencies": (10,)}),
     (Recipe("digits", (), {"classes": (3, 8)}), {"frequencies": (2,)}),
@@ -91,6 +129,10 @@ def test_a_small_fraction_loses_no_class():
     (Recipe("skipgrams", ("x",)), {"frequencies": (None,)}),
     (Recipe("text_stream", ("x", 9)), {}),
     (Recipe("npz", ("x",)), None),
+    (Recipe("csv", ("x",)), None),
+    (Recipe("text", ("x",)), {}),
+    (Recipe("pairs", (Recipe("digits"),)), {}),
+    (Recipe("cifar10", ("x",), {"classes": ("cat", "dog")}), {"frequencies": (2,)}),
 ])
 def test_what_a_source_knows_without_reading(written, facts):
     assert bound(written).facts() == facts
@@ -99,9 +141,10 @@ def test_what_a_source_knows_without_reading(written, facts):
 FIELDS = {
     "digits()": "image uint8[rows, 1, 8, 8], label uint8[rows]",
     'fashion_mnist("x")': "image uint8[rows, 1, ?, ?], label uint8[rows]",
-    'images("x")': "image uint8[rows, 3, ?, ?], label int64[rows]",
-    'cifar10("x")': "image uint8[rows, 3, 32, 32], label int64[rows]",
-    'text("x")': "tok int64[rows, ?]",
+    'images("x")': "image float32[rows, 3, ?, ?], label int64[rows]",
+    'images("x", grey = true)': "image float32[rows, 1, ?, ?], label int64[rows]",
+    'cifar10("x")': "image uint8[rows, 3, 32, 32], label uint8[rows]",
+    'text("x", length = 9)': "tok int32[rows, 9]",
     'text_stream("x", length = 129)': "text int64[rows, 129]",
     'parallel_text("a", "b")': "src int64[rows, ?], tgt int64[rows, ?]",
     'skipgrams("x")': "centre int64[rows], context int64[rows]",
@@ -119,7 +162,7 @@ def test_which_fields_a_source_declares(written, fields):
 
 @pytest.mark.parametrize("name", [n for n, row in SOURCES.rows.items() if row.pending])
 def test_what_is_not_read_yet_says_so(name):
-    given = {"text_stream": ("x", 9), "parallel_text": ("a", "b"), "pairs": (Recipe("digits"),)}
+    given = {"text_stream": ("x", 9), "parallel_text": ("a", "b")}
     with pytest.raises(Refused) as refused:
         load(name, *given.get(name, ("x",)))
     assert [problem.code for problem in refused.value.problems] == ["N432"]
@@ -157,6 +200,57 @@ def test_npz_of_images_and_of_figures(tmp_path):
     assert data.train["image"].rows(slice(1), np.dtype(np.float32)).max() == 1
     assert data.validate["age"].values.tolist() == [4, 9]
     assert data.classes == ()
+
+
+def pairs(inner: Recipe, **keywords) -> Dataset:
+    return load("pairs", inner, **keywords)
+
+
+def test_pairs_are_half_of_one_class_and_half_of_two():
+    digits = load("digits")
+    made = pairs(Recipe("digits"))
+    assert (row_count(made.train), row_count(made.validate)) == (1442, 355)
+    label = {bytes(image): number for split in (digits.train, digits.validate)
+             for image, number in zip(split["image"].values, split["label"].values)}
+    for split, whole in ((made.train, digits.train), (made.validate, digits.validate)):
+        first, second = split["first"].values, split["second"].values
+        assert np.array_equal(first, whole["image"].values)
+        assert not any(np.array_equal(a, b) for a, b in zip(first, second))
+        same = np.array([label[bytes(a)] == label[bytes(b)] for a, b in zip(first, second)])
+        assert np.array_equal(split["same"].values, same) and same.sum() == len(same) // 2
+    other = pairs(Recipe("digits"), seed=1).train["second"].values
+    assert not np.array_equal(other, made.train["second"].values)
+    again = pairs(Recipe("digits")).train["second"].values
+    assert np.array_equal(again, made.train["second"].values)
+
+
+def test_every_row_but_itself_is_a_partner_alike_often():
+    label = np.repeat([0, 1], [5, 3])
+    seen = np.zeros((8, 8), int)
+    for seed in range(600):
+        _, second = partners(label, seed, "x")
+        seen[np.arange(8), second] += 1
+    assert (np.diag(seen) == 0).all()
+    alike, unlike = seen[0, 1:5], seen[0, 5:]  # 300 of each sort
+    assert abs(alike - 75).max() < 5 * 75**0.5 and abs(unlike - 100).max() < 5 * 10
+
+
+@pytest.mark.parametrize(("inner", "reason"), [
+    (Recipe("digits", (), {"classes": (3,)}), "all of its rows are of one class"),
+    (Recipe("npz", ("a.npz",)), "it has no field `label`"),
+])
+def test_what_cannot_be_paired(tmp_path, monkeypatch, inner, reason):
+    monkeypatch.chdir(tmp_path)
+    np.savez("a.npz", x=np.zeros((20, 2)))
+    with pytest.raises(Refused) as refused:
+        pairs(inner)
+    problem, = refused.value.problems
+    assert problem.code == "N523" and reason in problem.describe().message
+
+
+def test_a_row_alone_in_its_class_is_paired_with_another_class():
+    same, second = partners(np.array([0, 0, 0, 1]), 0, "x")
+    assert not same[3] and second[3] != 3
 
 
 @pytest.mark.parametrize(("text", "written"), [

@@ -1,150 +1,215 @@
-"""Transforms: small batches in, pictures out; draws that depend on nothing but their names."""
+"""What holds for every transform: shapes, both forms of a batch, draws that depend on nothing but
+their names, errors in words."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from examples_of_transforms import EACH, EXAMPLES, NAMES, SAME_FOR_ALL, images
 
-from netdsl.data.draws import Draws, raw_bits, shuffled
-from netdsl.data.transforms import (
-    TRANSFORMS,
-    Blur,
-    CenterCrop,
-    ColorJitter,
-    Grayscale,
-    Normalize,
-    RandomCrop,
-    RandomFlip,
-    RandomResizedCrop,
-    Resize,
-)
+from netdsl.data.draws import MEASURING, Draws, raw_bits, shuffled
+from netdsl.data.transform import Unfit
+from netdsl.data.transforms import TRANSFORMS
+from netdsl.diagnostics import Report
+from netdsl.ir.program import Recipe
 
-DRAWS = Draws(seed=1, stream="image.0.random_crop", epoch=2, batch=3)
+DRAWS = Draws(seed=1, stream="image.0", epoch=2, batch=3)
+RANDOM = [(name, each) for name, each in EACH if name not in SAME_FOR_ALL]
+each_transform = pytest.mark.parametrize(("name", "transform"), EACH, ids=NAMES)
 
 
-def images(count: int = 200, channels: int = 2, height: int = 3, width: int = 4) -> np.ndarray:
-    shape = (count, channels, height, width)
-    return 1 + np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+def made(written: Recipe):
+    """The transform that a recipe names, and what is said of it."""
+    report = Report()
+    return TRANSFORMS.bind(written, report), [each.describe().message for each in report.problems]
 
 
-SMALLEST = {
-    "normalize": Normalize((0.5, 0.1), (2.0, 4.0)),
-    "random_crop": RandomCrop(2),
-    "random_flip": RandomFlip(0.5),
-}
+def test_every_transform_has_an_example():
+    assert EXAMPLES.keys() == TRANSFORMS.rows.keys()
+    assert all(type(each) is TRANSFORMS.rows[name] for name, each in EACH)
 
 
-def test_every_transform_that_works_has_an_example():
-    assert SMALLEST.keys() == {name for name, row in TRANSFORMS.rows.items() if not row.pending}
+@each_transform
+@pytest.mark.parametrize("size", [(8, 10), (9, 6), (6, 6), (40, 7)])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_shape_and_dtype_are_as_promised(name, transform, size, channels):
+    batch = images(5, channels, *size)
+    try:
+        row = transform.shape(batch.shape[1:])
+    except Unfit:
+        assert channels != 3 or min(size) < 4
+        return
+    result = transform(batch.copy(), DRAWS)
+    assert result.shape == (5, *row) and result.dtype == np.float32
+    assert np.isfinite(result).all()
+    unknown = transform.shape((channels, None, None))
+    assert all(have in (None, size) for have, size in zip(unknown, row))
 
 
-@pytest.mark.parametrize("name", SMALLEST)
-def test_shape_and_dtype_are_as_promised(name):
-    transform = SMALLEST[name]
-    batch = images()
-    made = transform(batch.copy(), DRAWS)
-    assert made.shape == (200, *transform.shape(batch.shape[1:]))
-    assert made.dtype == np.float32
+@each_transform
+def test_images_of_one_size_in_a_list_are_the_same_bits(name, transform):
+    batch = transform(images(20), DRAWS)
+    rows = transform(list(images(20)), DRAWS)
+    assert isinstance(rows, list)
+    assert np.array_equal(np.stack(rows), batch)
 
 
-@pytest.mark.parametrize("name", SMALLEST)
-def test_same_draws_same_images_whatever_else_the_batch_holds(name):
-    transform = SMALLEST[name]
-    whole, again, part = (transform(images()[:n], DRAWS) for n in (200, 200, 50))
-    assert np.array_equal(whole, again)
-    assert np.array_equal(whole[:50], part)
+@each_transform
+def test_a_row_depends_on_no_other_and_on_no_other_size(name, transform):
+    """The same row among others of other sizes, and in a shorter batch, is the same image."""
+    whole, again, part = (transform(images()[:n], DRAWS) for n in (64, 64, 20))
+    assert np.array_equal(whole, again) and np.array_equal(whole[:20], part)
+    mixed = list(images(8))
+    for number in (0, 3):
+        mixed[number] = images(1, 3, 30, 17)[0]
+    assert np.array_equal(transform(mixed, DRAWS)[7], whole[7])
 
 
-@pytest.mark.parametrize("change", [{"seed": 2}, {"stream": "b"}, {"epoch": 3}, {"batch": 4}])
-@pytest.mark.parametrize("name", ["random_crop", "random_flip"])
-def test_other_draws_other_images(name, change):
-    a, b = (SMALLEST[name](images(), draws) for draws in (DRAWS, replace(DRAWS, **change)))
-    assert not np.array_equal(a, b)
+@pytest.mark.parametrize(("name", "transform"), RANDOM)
+def test_every_row_and_every_batch_draws_by_itself(name, transform):
+    same = np.repeat(images(1), 64, axis=0)
+    rows = transform(same.copy(), DRAWS)
+    assert len({row.tobytes() for row in rows}) > 1
+    for change in ({"seed": 2}, {"stream": "b"}, {"epoch": 3}, {"batch": 4}, {"seed": MEASURING}):
+        other = transform(same.copy(), replace(DRAWS, **change))
+        assert not np.array_equal(rows, other), change
 
 
-def test_normalize_by_channel():
-    batch = images(1)
-    made = Normalize((0.5, 0.1), (2.0, 4.0))(batch.copy(), DRAWS)
-    np.testing.assert_allclose(made[0, 0], (batch[0, 0] - 0.5) / 2, rtol=1e-6)
-    np.testing.assert_allclose(made[0, 1], (batch[0, 1] - 0.1) / 4, rtol=1e-6)
+@pytest.mark.parametrize("name", SAME_FOR_ALL)
+def test_what_is_not_random_is_the_same_for_all(name):
+    for transform in EXAMPLES[name]:
+        rows = transform(np.repeat(images(1), 8, axis=0), DRAWS)
+        assert all(np.array_equal(rows[0], row) for row in rows)
 
 
-def test_crop_shifts_each_image_by_up_to_pad_and_brings_zeros_in():
-    batch = images()
-    made = RandomCrop(1)(batch.copy(), DRAWS)
-    padded = np.pad(batch, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    seen = set()
-    for row in range(len(batch)):
-        found = [(dy, dx) for dy in range(3) for dx in range(3)
-                 if np.array_equal(made[row], padded[row, :, dy : dy + 3, dx : dx + 4])]
-        assert len(found) == 1
-        seen.add(found[0])
-    assert len(seen) == 9
+# ------------------------------------------------------------------ what is refused
 
 
-@pytest.mark.parametrize(("p", "low", "high"), [(0, 0, 0), (0.5, 70, 130), (1, 200, 200)])
-def test_flip_mirrors_the_right_share(p, low, high):
-    batch = images()
-    made = RandomFlip(p)(batch.copy(), DRAWS)
-    mirrored = [np.array_equal(a, b[:, :, ::-1]) for a, b in zip(made, batch)]
-    kept = [np.array_equal(a, b) for a, b in zip(made, batch)]
-    assert all(a != b for a, b in zip(mirrored, kept))
-    assert low <= sum(mirrored) <= high
+@pytest.mark.parametrize("name", EXAMPLES.keys() - {"normalize", "noise"})
+@pytest.mark.parametrize("row", [(8,), (8, 8), (1, 2, 3, 4)])
+def test_what_is_no_image_is_refused(name, row):
+    with pytest.raises(Unfit, match="images have 3 axes"):
+        EXAMPLES[name][0].shape(row)
 
 
-@pytest.mark.parametrize(("transform", "row"), [
-    (RandomCrop(2), (64,)), (RandomFlip(), ()), (Normalize((1.0, 2.0), (1.0,)), (1, 8, 8)),
-    (Normalize((1.0,), (1.0, 2.0)), ()),
+def r(name: str, *arguments, **keywords) -> Recipe:
+    return Recipe(name, arguments, keywords)
+
+
+@pytest.mark.parametrize(("written", "row", "reason", "way"), [
+    (r("center_crop", 9), (3, 8, 20), "a crop of 9 x 9 does not fit into 8 x 20", "resize(9)"),
+    (r("center_crop", (2, 30)), (3, 8, 20), "a crop of 2 x 30 does not fit into 8 x 20",
+     "resize(30)"),
+    (r("random_crop", size=13, pad=2), (1, 8, 8), "a crop of 13 x 13 does not fit into 12 x 12",
+     "resize(13)"),
+    (r("random_crop", size=9), (1, None, 8), "a crop of 9 x 9 does not fit into ? x 8",
+     "resize(9)"),
+    (r("cutout", 8), (1, 8, 8), "a square of 8 pixels covers the whole image, which has 8 x 8",
+     None),
+    (r("grayscale"), (1, 8, 8), "images of 1 channel are grey already", "leave it out"),
+    (r("grayscale"), (4, 8, 8), "colours are of 3 channels, not 4", None),
+    (r("color_jitter", hue=Fraction(1, 10)), (1, 8, 8), "neither saturation nor hue", "leave out"),
+    (r("color_jitter", saturation=1), (1, 8, 8), "neither saturation nor hue", "leave out"),
+    (r("color_jitter", 1), (2, 8, 8), "colours are of 1 or 3 channels, not 2", None),
+    (r("normalize", (1, 2), 1), (1, 8, 8), "numbers for 2 channels, and these rows have 1", None),
+    (r("normalize", 1, (1, 2)), (), "numbers for 2 channels, and these rows have none", None),
 ])
-def test_rows_that_do_not_fit(transform, row):
-    with pytest.raises(ValueError):
+def test_rows_that_do_not_fit(written, row, reason, way):
+    transform, problems = made(written)
+    assert not problems
+    with pytest.raises(Unfit) as unfit:
         transform.shape(row)
+    assert reason in unfit.value.reason
+    assert way is None or way in unfit.value.way
+
+
+@pytest.mark.parametrize(("written", "row"), [
+    (r("random_crop", size=12, pad=2), (1, 8, 8)), (r("cutout", 8), (1, 8, 9)),
+    (r("color_jitter", Fraction(1, 2)), (1, 8, 8)), (r("center_crop", 8), (1, None, 8)),
+    (r("random_crop", 0), (1, 2, 2)), (r("color_jitter", contrast=(1, 2)), (1, 8, 8)),
+])
+def test_what_just_fits(written, row):
+    transform, problems = made(written)
+    assert not problems and len(transform.shape(row)) == 3
+
+
+@pytest.mark.parametrize(("written", "message"), [
+    (r("random_flip", Fraction(3, 2)),
+     "`p` of `random_flip` must be a number from 0 to 1, not 1.5"),
+    (r("blur", -1), "`p` of `blur` must be a number from 0 to 1, not -1"),
+    (r("random_erase", 2), "`p` of `random_erase` must be a number from 0 to 1, not 2"),
+    (r("random_crop"), "the arguments of `random_crop` do not fit: it needs a `pad`, a `size` or "
+     "both, as in `random_crop(pad = 4)`"),
+    (r("random_crop", 2.5), "`pad` of `random_crop` must be a whole number of pixels from 0 to "
+     "8,192, not 2.5"),
+    (r("resize", 10**12), "`size` of `resize` must be a whole number of pixels from 1 to 8,192, or "
+     "two: [height, width], not 1000000000000"),
+    (r("resize", (2, 3, 4)), "`size` of `resize` must be a whole number of pixels from 1 to 8,192, "
+     "or two: [height, width], not [2, 3, 4]"),
+    (r("center_crop", 0), "`size` of `center_crop` must be a whole number of pixels from 1 to "
+     "8,192, or two: [height, width], not 0"),
+    (r("random_resized_crop", 8, (Fraction(1, 2), Fraction(1, 10))), "`scale` of "
+     "`random_resized_crop` must be two numbers from 0.0001 to 1, the lower one first, not "
+     "[0.5, 0.1]"),
+    (r("random_resized_crop", 8, ratio=(2, 1)), "`ratio` of `random_resized_crop` must be two "
+     "numbers from 0.01 to 100, the lower one first, not [2, 1]"),
+    (r("random_rotate", 400), "`degrees` of `random_rotate` must be a number from 0 to 360, or two "
+     "from -360 to 360, the lower one first, not 400"),
+    (r("random_zoom", (0, 1)), "`factor` of `random_zoom` must be two numbers from 0.1 to 10, the "
+     "lower one first, not [0, 1]"),
+    (r("color_jitter"), "the arguments of `color_jitter` do not fit: nothing would change: give a "
+     "`strength`, as in `color_jitter(0.4)`"),
+    (r("color_jitter", hue=1), "`hue` of `color_jitter` must be a number from 0 to 0.5, or two "
+     "from -0.5 to 0.5, the lower one first, not 1"),
+    (r("color_jitter", brightness=-1), "`brightness` of `color_jitter` must be a number of at "
+     "least 0, or two, the lower one first, not -1"),
+    (r("noise", -1), "`std` of `noise` must be a number of at least 0, not -1"),
+    (r("blur", sigma=(0, 10**9)), "`sigma` of `blur` must be two numbers from 0.01 to 100, the "
+     "lower one first, not [0, 1000000000]"),
+    (r("normalize", (1, 2), (1, 2, 3)), "the arguments of `normalize` do not fit: 2 means and 3 "
+     "deviations"),
+])
+def test_arguments_that_are_refused(written, message):
+    assert made(written) == (None, [message])
+
+
+@pytest.mark.parametrize(("written", "field", "value"), [
+    (r("random_rotate", 15), "degrees", (-15, 15)),
+    (r("random_rotate", (-5, 90)), "degrees", (-5, 90)),
+    (r("color_jitter", brightness=Fraction(1, 4)), "brightness", (0.75, 1.25)),
+    (r("color_jitter", contrast=3), "contrast", (0, 4)),
+    (r("color_jitter", saturation=(0, 2)), "saturation", (0, 2)),
+    (r("color_jitter", hue=Fraction(1, 4)), "hue", (-0.25, 0.25)),
+    (r("resize", (4, 6)), "size", (4, 6)), (r("resize", 4), "size", 4),
+])
+def test_one_number_or_two(written, field, value):
+    transform, problems = made(written)
+    assert not problems and getattr(transform, field) == value
+
+
+# ------------------------------------------------------------------ draws
 
 
 def test_bits_stay_as_they_are():
     """The draws are part of what a run can be repeated by: Philox4x64-10, written out."""
     assert raw_bits(0, "order", 0, 0, 2).tolist() == [1293985122396897489, 3168856367463317686]
     assert shuffled(8, 0, "order").tolist() == [0, 1, 5, 4, 3, 7, 2, 6]
-    numbers = Draws(0, "a", 0, 0).uniform(1000)
-    assert 0 <= numbers.min() and numbers.max() < 1 and abs(numbers.mean() - 0.5) < 0.03
-    counts = np.bincount(Draws(0, "a", 0, 0).integers(5, 1000))
-    assert len(counts) == 5 and counts.min() > 150
+
+
+def test_rows_have_streams_of_their_own():
+    own = [Draws(0, "a", 1, 2).of_row(row).normal(1000) for row in range(4)]
+    assert np.array_equal(own[0], Draws(0, "a", 1, 2).normal(1000))
+    assert np.abs(np.corrcoef(own) - np.eye(4)).max() < 4.5 / np.sqrt(1000)
+    from netdsl.streams import stream
+
+    ahead = np.random.Philox(key=stream(0, "a").state["state"]["key"], counter=[0, 3, 2, 1])
+    assert np.array_equal(raw_bits(0, "a", 1, 2, 5, row=3), ahead.random_raw(5))
 
 
 def test_a_shuffle_is_a_permutation_of_its_own_for_each_epoch():
     orders = [shuffled(100, 3, "order", epoch) for epoch in range(3)]
     assert all(sorted(order) == list(range(100)) for order in orders)
     assert len({tuple(order) for order in orders}) == 3
-
-
-@pytest.mark.parametrize(("transform", "row", "made"), [
-    (Resize(256), (3, 512, 512), (3, 256, 256)), (Resize(256), (3, 512, 1024), (3, 256, 512)),
-    (Resize(8), (1, 3, 2), (1, 12, 8)), (Resize(8), (1, None, 2), (1, None, None)),
-    (CenterCrop(224), (3, 256, 300), (3, 224, 224)), (CenterCrop(4), (3, None, None), (3, 4, 4)),
-    (RandomResizedCrop(96), (3, 8, 8), (3, 96, 96)), (ColorJitter(0.4), (3, 8, 8), (3, 8, 8)),
-    (Grayscale(), (3, 8, 8), (3, 8, 8)), (Blur(0.5), (3, None, 8), (3, None, 8)),
-])
-def test_shapes_of_those_that_come_later(transform, row, made):
-    assert transform.pending and transform.shape(row) == made
-
-
-@pytest.mark.parametrize("transform", [
-    Resize(8), CenterCrop(8), RandomResizedCrop(8), ColorJitter(0.1), Grayscale(), Blur(),
-])
-@pytest.mark.parametrize("row", [(8,), (8, 8), (1, 2, 3, 4)])
-def test_what_is_no_image_is_refused(transform, row):
-    with pytest.raises(ValueError, match="images have 3 axes"):
-        transform.shape(row)
-
-
-def test_a_crop_does_not_fit_a_smaller_image():
-    with pytest.raises(ValueError, match="a crop of 9 does not fit into 8 x 20"):
-        CenterCrop(9).shape((3, 8, 20))
-
-
-@pytest.mark.parametrize("range", [{"scale": (0.5, 0.1)}, {"ratio": (2, 1)}])
-def test_a_range_begins_where_it_is_low(range):
-    with pytest.raises(ValueError, match="begins above where it ends"):
-        RandomResizedCrop(8, **range)

@@ -10,7 +10,7 @@ import pytest
 from netdsl.backends.numpy import Runner
 from netdsl.build.modules import load_module
 from netdsl.compiler import build, choose
-from netdsl.diagnostics import Report
+from netdsl.diagnostics import Refused, Report
 from netdsl.layers import WORDS
 from netdsl.layers.initializers import initialize
 from netdsl.source import Source
@@ -65,6 +65,11 @@ ROWS: list[tuple[str, Callable[..., np.ndarray]]] = [
     ('einsum("b c l, b l k, b m k -> b c m", x, y, y)',
      lambda x, y: np.einsum("bcl,blk,bmk->bcm", x, y, y)),
     ('x -> einsum("b c l, b l k -> b c k", y)', lambda x, y: x @ y),
+    # pad
+    ("pad(x, axis = 1, after = 2)", lambda x: np.pad(x, [(0, 0), (0, 2), (0, 0)])),
+    ("x -> pad(axis = -1, before = 1, after = 3)", lambda x: np.pad(x, [(0, 0), (0, 0), (1, 3)])),
+    ("pad(x, 0, before = B)", lambda x: np.pad(x, [(2, 0), (0, 0), (0, 0)])),
+    ("pad(x > 0, axis = 2, after = 1)", lambda x: np.pad(x > 0, [(0, 0), (0, 0), (0, 1)])),
     # split, stack
     ("split(x, 3, axis = 1)[1]", lambda x: x[:, 2:4]),
     ("split(x, 2, axis = -1)[0]", lambda x: x[..., :2]),
@@ -101,6 +106,29 @@ ROWS: list[tuple[str, Callable[..., np.ndarray]]] = [
     ("cosine(x, x + 1, axis = 2)", lambda x: (x * (x + 1)).sum(2) / np.sqrt(
         (x * x).sum(2) * ((x + 1) ** 2).sum(2))),
     ("cosine(x, -2 * x)", lambda x: -np.ones((2, 6))),
+    ("max(x, axis = [0, 1])", lambda x: x.max((0, 1))),
+    ("prod(x, axis = [0, -1])", lambda x: x.prod((0, 2))),
+    ("var(x, axis = 1)", lambda x: x.var(1, ddof=1)),
+    ("var(x, correction = 0)", lambda x: x.var()),
+    ("stddev(x, axis = [0, 2], keep = true)", lambda x: x.std((0, 2), ddof=1, keepdims=True)),
+    ("norm(x, axis = 2)", lambda x: np.linalg.norm(x, axis=2)),
+    ("norm(x, 3)", lambda x: (np.abs(x) ** 3).sum() ** (1 / 3)),
+    ('norm(x, "inf", axis = 1)', lambda x: np.abs(x).max(1)),
+    ("norm(x, 0, axis = 1)", lambda x: (x != 0).sum(1)),
+    ("f32(any(x > 1.5, axis = 2))", lambda x: (x > 1.5).any(2)),
+    ("f32(all(x > -1.5, axis = [1, 2]))", lambda x: (x > -1.5).all((1, 2))),
+    ("sort(x, axis = 1)", lambda x: np.sort(x, 1)),
+    ("sort(x, descending = true)", lambda x: -np.sort(-x)),
+    ("top_k(x, 2, axis = 1)[0]", lambda x: -np.sort(-x, 1)[:, :2]),
+    ("f32(top_k(x, 3)[1])", lambda x: np.argsort(-x, 2)[..., :3]),
+    ("f32(argmin(x, axis = 1))", lambda x: x.argmin(1)),
+    # elements
+    ("clip(x, -0.5, 1)", lambda x: np.clip(x, -0.5, 1)),
+    ("clip(x, low = 0)", lambda x: np.maximum(x, 0)),
+    ("f32(clip(argmax(x, axis = 2), 1, 2))", lambda x: np.clip(x.argmax(2), 1, 2)),
+    ("floor(x) + ceil(x) + floor(3 / 2)", lambda x: np.floor(x) + np.ceil(x) + 1),
+    ("where(logical_and(x > 0, x < 1), 1, 0 * x)", lambda x: (x > 0) & (x < 1)),
+    ("where(x != 0, 1 / x, 0)", lambda x: 1 / x),
     # images
     ("adaptive_avgpool(image, 1)", lambda image: image.mean((2, 3), keepdims=True)),
     ("adaptive_avgpool(image, (7, 5))", lambda image: image),
@@ -118,6 +146,22 @@ ROWS: list[tuple[str, Callable[..., np.ndarray]]] = [
     ("accuracy(x[_, 0], argmax(-x[_, 0], axis = 1), top = 3)", lambda x: np.zeros(())),
     ("accuracy(x[_, 0], argmax(-x[_, 0], axis = 1), top = 4)", lambda x: np.ones(())),
     ("accuracy(x, argmax(x, axis = 1), top = 2)", lambda x: np.ones(())),
+    ("accuracy(x, argmax(x, axis = 1), ignore = 0)", lambda x: np.ones(())),
+    ("accuracy(x, 0 * argmax(x, axis = 1), ignore = 0)", lambda x: np.zeros(())),
+    ("accuracy(x, 3 * argmax(x * 0, axis = 1) + 1, top = 6, ignore = 2)", lambda x: np.ones(())),
+    ("mse(x, 1)", lambda x: ((x - 1) ** 2).mean()),
+    ("l1(x, 0, reduce = sum)", lambda x: np.abs(x).sum()),
+    ("huber(x, 0 * x, delta = 0.5)", lambda x: np.where(
+        np.abs(x) < 0.5, x * x / 2, 0.5 * (np.abs(x) - 0.25)).mean()),
+    ("smooth_l1(x, 0, reduce = none)", lambda x: np.where(
+        np.abs(x) < 1, x * x / 2, np.abs(x) - 0.5)),
+    ("hinge(x, -1)", lambda x: np.maximum(0, 1 + x).mean()),
+    ("nll(log_softmax(x, 1), argmax(x, axis = 1)) - cross_entropy(x, argmax(x, axis = 1))",
+     lambda x: np.zeros(())),
+    ('kl_div(log_softmax(x, 2), softmax(x, 2), reduce = "batchmean")', lambda x: np.zeros(())),
+    ("bce(sigmoid(x), 1) - bce_logits(x, 1)", lambda x: np.zeros(())),
+    ("cosine_embedding(x, -x, -1, margin = 0.5)", lambda x: np.zeros(())),
+    ("triplet_margin(x, x, x + 1)", lambda x: np.zeros(())),
     # operators
     ("x % 2", lambda x: x % 2),
     ("x // 0.5", lambda x: x // 0.5),
@@ -135,6 +179,16 @@ def test_a_word_gives_what_numpy_gives(expression, expected):
         right = np.asarray(expected(**{n: a.astype(np.float64) for n, a in inputs.items()}))
     assert made.shape == right.shape
     np.testing.assert_allclose(made, right, 2e-5, 2e-5)
+
+
+def test_a_cosine_of_vectors_of_unlike_length_is_refused():
+    with pytest.raises(Refused, match="axis 1: 6 and 1 differ"):
+        calculated("cosine(x, mean(x, axis = 1, keep = true), axis = 1)", x=X)
+
+
+def test_a_padding_is_no_cut():
+    with pytest.raises(Refused, match="at least 0"):
+        calculated("pad(x, axis = 1, after = 0 - 1)", x=X)
 
 
 def test_attention_sees_what_the_mask_and_the_order_allow():

@@ -62,7 +62,7 @@ MISTAKES = {
     "type_without_shape": Mistake("N135", {"f32\n": "f32[B, 1, 28, 28]\n"},
                                   ("`f32[B, 1, 28, 28]`",), marked="f32"),
     "none_as_size": Mistake("N201", {"None": "B"}, ("has a name: `B`",), marked="None"),
-    "same_padding": Mistake("N205", {'pad = "same"': "pad = 3 // 2"}),
+    "same_padding": Mistake("N205", {'pad = "same"': "pad = same"}),
     # ------------------------------------------------------------ PyTorch and Keras
     "conv_parentheses": Mistake("N206", {"conv(16, k = 3, pad = 1)": "conv{16, k = 3, pad = 1}"}),
     "pool_braces": Mistake("N207", {"maxpool{2}": "maxpool(2)"}),

@@ -17,6 +17,17 @@ from netdsl.ir.graph import Graph
 from netdsl.resources import models_folder
 
 
+@dataclass(frozen=True)
+class Known:
+    """Parameters of inference; `training_only` those that training has besides; `buffers` of
+    training; multiply-accumulates of inference for one example where they are counted by hand."""
+
+    parameters: int
+    buffers: int = 0
+    macs: int | None = None
+    training_only: int = 0
+
+
 def conv(cin: int, cout: int, k: int, bias: bool = False) -> int:
     """Parameters of a convolution with a square kernel."""
     return cin * cout * k * k + (cout if bias else 0)
@@ -83,17 +94,38 @@ def inception() -> tuple[int, int]:
     return body + linear(176, 10), head
 
 
-@dataclass(frozen=True)
-class Known:
-    """Parameters of inference; `training_only` those that training has besides; `buffers` of
-    training; multiply-accumulates of inference for one example where they are counted by hand."""
+def cifar(depth: int) -> Known:
+    """A network for 32×32 pixels with 6n + 2 layers; the shortcuts have no parameters."""
+    total, norms, macs, c = conv_bn(3, 16, 3), norm(16), 32 * 32 * conv(3, 16, 3), 16
+    for wide, side in ((16, 32), (32, 16), (64, 8)):
+        for _ in range(2 * (depth // 6)):
+            total += conv_bn(c, wide, 3)
+            norms += norm(wide)
+            macs += side * side * conv(c, wide, 3)
+            c = wide
+    return Known(total + linear(64, 10), norms, macs + 640)
 
-    parameters: int
-    training_only: int = 0
-    buffers: int = 0
-    macs: int | None = None
+
+def vgg(channels: int, side: int, widths: tuple[int, ...], hidden: int) -> Known:
+    """Two convolutions and a pool for each width, then two matrices."""
+    total, macs, c = 0, 0, channels
+    for wide in widths:
+        total += conv(c, wide, 3, bias=True) + conv(wide, wide, 3, bias=True)
+        macs += side * side * (conv(c, wide, 3) + conv(wide, wide, 3))
+        c, side = wide, side // 2
+    features = c * side * side
+    total += linear(features, hidden) + linear(hidden, 10)
+    return Known(total, macs=macs + features * hidden + hidden * 10)
 
 
+def autoencoder() -> int:
+    """Encoder and decoder around a code of 32 numbers; 7×7 pixels at the narrowest."""
+    narrow = 32 * 7 * 7
+    encoder = conv_bn(1, 16, 3) + conv_bn(16, 32, 3) + linear(narrow, 32)
+    return encoder + linear(32, narrow) + conv_bn(32, 16, 4) + conv(16, 1, 4, bias=True)
+
+
+# by file, or by file and model where a file's models differ
 KNOWN = {
     "digits": Known(
         conv_bn(1, 16, 3) + conv_bn(16, 32, 3) + linear(32 * 4 * 4, 64) + linear(64, 10),
@@ -111,10 +143,27 @@ KNOWN = {
         buffers=2 * (32 + 104 + 160 + 220 + 32),
     ),
     "resnet": Known(bottlenecks()[0], buffers=bottlenecks()[1]),
+    "resnet_cifar": cifar(8),
+    "vgg_small:VggSmall": vgg(1, 28, (16, 32, 64), 128),
+    "vgg_small:VggCifar": vgg(3, 32, (32, 64, 128), 256),
+    "autoencoder": Known(autoencoder(), buffers=norm(16) + norm(32) + norm(16)),
+    "two_heads": Known(
+        conv(1, 16, 3, True) + conv(16, 32, 3, True) + linear(32 * 7 * 7, 64)
+        + linear(64, 10) + linear(64, 4),
+        macs=784 * 9 * 16 + 196 * 16 * 9 * 32 + 32 * 7 * 7 * 64 + 64 * 14,
+    ),
+    # the trunk is counted once in parameters and twice in work
+    "siamese": Known(
+        conv(1, 16, 5, True) + conv(16, 32, 5, True) + linear(32 * 4 * 4, 128) + 128 * 16,
+        macs=2 * (24 * 24 * 25 * 16 + 8 * 8 * 16 * 25 * 32 + 512 * 128 + 128 * 16),
+    ),
 }
 FILES = sorted(models_folder().glob("*.net"))
-# Networks too large to run in a test: the model that stands for the file, and its attributes.
-SMALLER = {"resnet": ("ResNet", {"depths": "[1, 1]", "size": "64", "classes": "10"})}
+# Networks too large to run in a test: the models that stand for the file, and their attributes.
+SMALLER: dict[str, list[tuple[str, dict[str, str]]]] = {
+    "resnet": [("ResNet", {"depths": "[1, 1]", "size": "64", "classes": "10"})],
+    "resnet_cifar": [("ResNet20", {"depth": "8"}), ("Plain20", {"depth": "8"})],
+}
 BATCH = 5
 
 
@@ -130,6 +179,10 @@ class Case:
     def graph(self) -> Graph:
         return self.built.graph
 
+    @property
+    def known(self) -> Known:
+        return KNOWN.get(str(self)) or KNOWN[self.file]
+
     def __str__(self) -> str:
         return f"{self.file}:{self.model}"
 
@@ -142,12 +195,10 @@ def cases() -> list[Case]:
 def cases_of(path: Path) -> list[Case]:
     report = Report()
     module = open_file(path, report)
-    if path.stem in SMALLER:
-        name, attributes = SMALLER[path.stem]
-        return [Case(path.stem, name, build(module, module.models[name], report, attributes))]
+    chosen = SMALLER.get(path.stem, [(name, {}) for name in module.models])
     return [
-        Case(path.stem, name, build(module, definition, report))
-        for name, definition in module.models.items()
+        Case(path.stem, name, build(module, module.models[name], report, attributes))
+        for name, attributes in chosen
     ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import netdsl
-from every_model import BATCH, FILES, KNOWN, Case, cases, random_inputs, worn_weights
+from every_model import BATCH, FILES, KNOWN, Case, cases, cifar, random_inputs, worn_weights
 from netdsl.analysis.summary import summarize
 from netdsl.autodiff import differentiate
 from netdsl.backends.numpy import Runner
@@ -17,6 +17,7 @@ from netdsl.compiler import STAGES
 from netdsl.ir.graph import Graph
 from netdsl.ir.verify import verify
 from netdsl.layers.initializers import initialize
+from netdsl.resources import models_folder
 from netdsl.rewrite.deduplicate import deduplicate
 from netdsl.rewrite.fold_batch_norm import fold_batch_norm
 from netdsl.rewrite.phases import infer, train, validate
@@ -28,7 +29,7 @@ over_cases = pytest.mark.parametrize("case", CASES, ids=str)
 
 
 def test_every_model_has_a_row():
-    assert {path.stem for path in FILES} == set(KNOWN)
+    assert {path.stem for path in FILES} == {name.partition(":")[0] for name in KNOWN}
     assert len(FILES) >= 6
 
 
@@ -40,13 +41,29 @@ def test_the_stages_are_where_the_table_says(stage):
 
 @over_cases
 def test_counts(case: Case):
-    known, summary = KNOWN[case.file], summarize(case.graph)
+    known, summary = case.known, summarize(case.graph)
     assert summary.inference.parameters == known.parameters
     assert summary.training.parameters == known.parameters + known.training_only
     assert summary.training.buffers == known.buffers
     if known.macs is not None:
         assert summary.inference.macs == known.macs
     assert summary.training.macs >= summary.inference.macs
+
+
+# of parameters, as the paper tells them (He et al. 2015, table 6)
+MILLIONS = {20: 0.27, 32: 0.46, 44: 0.66, 56: 0.85, 110: 1.7}
+
+
+@pytest.mark.parametrize("depth", MILLIONS)
+@pytest.mark.parametrize("kind", ["ResNet", "Plain"])
+def test_counts_of_networks_for_cifar(kind, depth):
+    model = netdsl.load(models_folder() / "resnet_cifar.net", f"{kind}{depth}")
+    known, counted = cifar(depth), model.summary().training
+    assert (counted.parameters, counted.buffers, counted.macs) == (
+        known.parameters, known.buffers, known.macs)
+    assert float(f"{known.parameters / 1e6:.2g}") == MILLIONS[depth]
+    joined = sum(node.op.name == "add" for node in model.graph.nodes)
+    assert joined == (depth // 2 - 1 if kind == "ResNet" else 0)  # a shortcut over each two layers
 
 
 @over_cases

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import examples_axes
 import examples_elementwise
+import examples_losses
 import examples_networks
 import examples_windows
 from operands import Example
 
-FAMILIES = (examples_elementwise, examples_axes, examples_windows, examples_networks)
+FAMILIES = (
+    examples_elementwise, examples_axes, examples_windows, examples_networks, examples_losses,
+)
 EXAMPLES: tuple[Example, ...] = tuple(row for family in FAMILIES for row in family.EXAMPLES)

@@ -6,7 +6,7 @@ from operands import Array, B, example, integers, positive
 
 REDUCTION = tuple(
     example(op, shape, axes=axes, keep=keep, note=f"{axes} {keep}")
-    for op in ("sum", "mean", "max", "min", "logsumexp")
+    for op in ("sum", "mean", "max", "min", "prod", "logsumexp")
     for shape, axes in (
         ((B, 3, 4), (1,)), ((B, 3, 4), (0, 2)), ((B, 3, 4), (0, 1, 2)), ((B, 3), ()),
         ((B, 3, 1), (-1,)), ((B, 3, 2, 2), (0, 2, 3)), ((B, 4), (0,)),
@@ -16,14 +16,29 @@ REDUCTION = tuple(
     example("sum", integers(B, 3), axes=(1,), note="integers"),
     example("sum", (), axes=(), note="scalar"),
     example("max", integers(B, 6), axes=(1,), note="equal integers"),
+    example("prod", integers(B, 3), axes=(1,), note="integers"),
+    example("prod", (), axes=(), note="scalar"),
+    example("prod", (B, 0), axes=(1,), note="of nothing"),
     example("logsumexp", Array((B, 4), low=-300.0, high=300.0), axes=(1,), note="large"),
 ) + tuple(
     example(op, x, axis=axis, reverse=reverse, note=f"{axis} {reverse} {n}")
     for op in ("cumsum", "cumprod")
     for n, (x, axis) in enumerate((
         (Array((B, 4)), 1), (positive(B, 2, 3), -1), (Array((B + 1, 2)), 0), (integers(B, 3), 1),
+        (Array((B, 5), step=1.0), 1),
     ))
     for reverse in (False, True)
+) + tuple(
+    example("cumprod_factor_gradient", x, x, axis=axis, reverse=reverse, note=f"{axis} {reverse}")
+    for x, axis in (((B, 4), 1), ((B, 3, 2), 1), ((B + 1, 2), 0), ((B, 1), -1))
+    for reverse in (False, True)
+) + (
+    example("prod", Array((B, 5), step=1.0), axes=(1,), note="zeros among the factors"),
+    example("prod", Array((B, 5), step=1.0), axes=(0, 1), note="several zeros"),
+    example("prod_factor_gradient", (B,), (B, 4), axes=(1,)),
+    example("prod_factor_gradient", (1, 3, 1), (B, 3, 2), axes=(0, -1), keep=True),
+    example("prod_factor_gradient", (), (B, 2), axes=(1, 0), note="all axes"),
+    example("prod_factor_gradient", (B, 2), (B, 2), axes=(), note="no axes"),
 )
 EXPAND = (
     example("expand", (1, 3), shape=(B, 3)),
@@ -36,12 +51,13 @@ EXPAND = (
 )
 ALONG = tuple(
     example(op, shape, axis=axis, note=f"axis {axis} of {len(shape)}")
-    for op in ("softmax", "log_softmax", "argmax")
+    for op in ("softmax", "log_softmax", "argmax", "argmin")
     for shape, axis in (((B, 4), 1), ((B, 4), 0), ((B, 3, 2), -1), ((B, 5, 2, 2), 1), ((B, 1), 1))
 ) + (
     example("softmax", Array((B, 4), low=-300.0, high=300.0), axis=1, note="large"),
     example("log_softmax", Array((B, 4), low=-300.0, high=300.0), axis=1, note="large"),
     example("argmax", integers(B, 6, high=0), axis=1, note="first of equals"),
+    example("argmin", integers(B, 6, high=0), axis=1, note="first of equals"),
     example("softmax", (B, 0), axis=1, note="nothing"),
 )
 LAYOUT = (
@@ -53,6 +69,10 @@ LAYOUT = (
     example("transpose", (B, 3, 2), axes=(1, 2, 0)),
     example("transpose", (B, 3, 2, 4), axes=(0, 2, 3, 1)),
     example("transpose", (), axes=()),
+    example("flip", (B, 3), axes=(1,)),
+    example("flip", (B, 3, 2), axes=(0, 2)),
+    example("flip", integers(B, 1, 4), axes=(2, 1), note="integers"),
+    example("flip", (B,), axes=()),
     example("concat", (B, 3), (B, 2), axis=1),
     example("concat", (B, 3), (B, 3), (2, 3), axis=0),
     example("concat", (B, 2, 3, 3), (B, 1, 3, 3), (B, 4, 3, 3), axis=1),
@@ -98,6 +118,9 @@ INDEXING = (
     example("argsort", (B, 3, 2), axis=-2),
     example("argsort", indices(B, 9, below=3), axis=1, note="equals keep their order"),
     example("argsort", (B + 1,), axis=0),
+    example("argsort", (B, 5), axis=1, descending=True),
+    example("argsort", indices(B, 9, below=3), axis=-1, descending=True,
+            note="equals keep their order downwards"),
     example("read", (B, 5), indices(below=4), axis=1, count=2),
     example("read", (B + 3, 2), indices(below=3, dtype="i32"), axis=0, count=B + 1),
     example("read", (B, 3), indices(below=1), axis=1, count=3, note="everything"),

@@ -15,9 +15,12 @@ CONSTANT = (
     example("arange", count=5, start=-1.5, step=0.25, note="in steps"),
     example("arange", count=B * 2 + 1, start=3, step=-2, dtype="i64", note="integers"),
     example("arange", count=0, note="none"),
+    example("vector", values=(1.0, -2.5, 0.0)),
+    example("vector", values=(3,), dtype="i64", note="integers"),
+    example("vector", values=(), note="none"),
 )
 
-ABOVE_ZERO = ("log", "sqrt")  # what takes no negative numbers
+ABOVE_ZERO = ("log", "log1p", "sqrt", "rsqrt", "reciprocal")  # away from where they end
 UNARY = tuple(
     example(op.name, positive(*shape) if op.name in ABOVE_ZERO else Array(shape))
     for op in (*elementwise.UNARY, *activation.UNARY)
@@ -26,9 +29,22 @@ UNARY = tuple(
 ACTIVATION = (
     example("leaky_relu", (B, 3, 2), slope=0.2),
     example("leaky_relu", (), slope=0.01),
+    example("elu", (B, 3, 2), alpha=0.4), example("celu", (B, 3, 2), alpha=0.5),
+    example("softplus", (B, 3, 2), beta=3.0), example("softplus", (), beta=0.5),
+    example("hardtanh", (B, 7), low=-0.25, high=1.5),
+    example("clip", (B, 7), low=-0.3, high=0.6), example("clip", (B, 7), low=0.2),
+    example("clip", (B, 3, 2), high=0.1), example("clip", (), low=0.0, high=6.0),
+    example("clip", integers(B, 5), low=-2.0, high=3.0, note="integers"),
+    example("clip", (B, 5), low=0.5, high=-0.5, note="crossed bounds: the upper one"),
+    example("floor", Array((B, 9), low=-3.0, high=4.0), note="across several"),
+    example("round", Array((B, 9), low=-3.0, high=4.0), note="across several"),
+    example("relu6", Array((B, 9), low=-3.0, high=9.0), note="across both ends"),
+    example("hard_sigmoid", Array((B, 9), low=-5.0, high=5.5), note="across both ends"),
+    example("hard_swish", Array((B, 9), low=-5.0, high=5.5), note="across both ends"),
 ) + tuple(
     example(op, Array((B, 40), low=-60.0, high=60.0), note="large")
-    for op in ("sigmoid", "erf", "gelu", "silu", "softplus", "log_sigmoid")
+    for op in ("sigmoid", "erf", "gelu", "gelu_tanh", "silu", "softplus", "log_sigmoid", "mish",
+               "elu", "celu", "selu", "hardtanh")
 )
 
 PAIRS = (
@@ -65,6 +81,11 @@ COMPARISONS = tuple(
         (integers(B, 4, high=0), integers(B, 4, high=0)),
     )
 )
+LOGIC = tuple(
+    example(op, booleans(*x), booleans(*y))
+    for op in ("logical_and", "logical_or", "logical_xor")
+    for x, y in (((B, 3), (B, 3)), ((B, 1), (1, 3)), ((), (B,)))
+)
 CHOICES = (
     example("logical_not", booleans(B, 3)),
     example("logical_not", booleans()),
@@ -79,9 +100,11 @@ CHOICES = (
     example("cast", integers(B, 3), dtype="i32", note="integers to narrower ones"),
     example("stop_grad", (B, 3)),
     example("stop_grad", integers(B)),
+    example("finite", (B, 3), name="x"),
+    example("finite", (), name="a loss"),
 )
 
 EXAMPLES = (
     *CONSTANT, *UNARY, *ACTIVATION, *ARITHMETIC, *INTEGER_ARITHMETIC, *QUOTIENTS, *COMPARISONS,
-    *CHOICES,
+    *LOGIC, *CHOICES,
 )

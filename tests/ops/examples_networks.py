@@ -1,6 +1,8 @@
-"""Examples of what networks are trained with: norms, draws, losses, updates."""
+"""Examples of what networks are trained with: norms, draws, updates."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from operands import Array, B, example, integers, positive
 
@@ -28,6 +30,22 @@ ROW_NORM = tuple(
     for n, (shape, groups) in enumerate((
         ((B, 4, 3, 2), 2), ((B, 4, 3, 2), 1), ((B, 4, 3), 4), ((B, 6), 3), ((1, 2, 2, 2, 1), 1),
     ))
+)
+GROUP_GRADIENT = tuple(
+    example("group_norm_input_gradient", shape, shape, (shape[1],), (shape[0], groups, 1),
+            positive(shape[0], groups, 1), groups=groups, note=f"{groups} of {n}")
+    for n, (shape, groups) in enumerate((
+        ((B, 4, 3, 2), 2), ((B, 4, 3), 4), ((B, 6), 3), ((1, 2, 2, 2, 1), 1),
+    ))
+)
+RESPONSE = tuple(
+    example(f"local_response_norm{part}", *(shape,) * (1 + bool(part)), size=size, alpha=0.7,
+            beta=beta, k=k, note=f"{size} of {shape[1]}, rank {len(shape)}")
+    for part in ("", "_input_gradient")
+    for shape, size, beta, k in (
+        ((B, 6, 2, 3), 5, 0.75, 2.0), ((B, 2, 2, 2), 3, 0.5, 1.0), ((B, 5, 3), 3, 0.75, 1.0),
+        ((B, 1, 2, 1, 2), 1, 1.0, 1.0), ((B, 5, 2, 2), 4, 0.75, 1.0), ((B, 3, 4), 2, 2.0, 0.5),
+    )
 )
 RECURRENT = tuple(
     case
@@ -57,37 +75,48 @@ RANDOM = (
     example("random_categorical", Array((3,), low=0.0, high=1e-3), KEY, shape=(), stream="d"),
     example("random_integers", KEY, shape=(), low=0, high=1, stream="always 0"),
 )
-LABELLED = (
-    ((B, 4), (B,), {}), ((B, 4), (B,), {"smooth": 0.1}), ((B, 3, 2, 2), (B, 2, 2), {}),
-    ((B, 2, 3), (B, 2), {"axis": 2, "smooth": 0.3}), ((3,), (), {"axis": 0}), ((B, 1), (B,), {}),
-)
-LOSS = tuple(
-    case
-    for shape, rows, attrs in LABELLED
-    for label in (integers(*rows, low=0, high=shape[attrs.get("axis", 1)]),)
-    for case in (
-        example("cross_entropy", shape, label, **attrs),
-        example("cross_entropy_logits_gradient", rows, shape, label, positive(*rows), **attrs),
-    )
-) + (
-    example("cross_entropy", Array((B, 4), low=-300.0, high=300.0), integers(B, low=0, high=4),
-            note="large"),
-    example("cross_entropy", (B, 4), integers(B, low=0, high=4, dtype="i32"), note="i32 labels"),
-)
-RATE = Array((), low=0.1, high=0.3)
-UPDATE = tuple(
-    example("sgd", (4, 3), (4, 3), RATE, velocity, note=note, **attrs)
-    for note, velocity, attrs in (
-        ("plain", None, {}),
-        ("decay", None, {"weight_decay": 0.1}),
-        ("momentum", (4, 3), {"momentum": 0.9}),
-        ("nesterov", (4, 3), {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
-    )
-) + tuple(
-    example("adam", (4, 3), (4, 3), RATE, (4, 3), positive(4, 3),
-            integers(low=1, high=9), note=f"decay {decay}{', decoupled' * decoupled}",
-            weight_decay=decay, decoupled=decoupled)
-    for decay, decoupled in ((0.0, False), (0.1, False), (0.1, True))
+
+def number(value: float) -> Array:
+    """A number of an optimiser's formula."""
+    return Array((), "f64", derive=lambda *known: np.array(value))
+
+
+NONE, TENTH, HALF, MOST = number(0.0), number(0.1), number(0.5), number(0.9)
+EPS, STEP, WEIGHT, ROOT = number(1e-3), integers(low=1, high=9), (4, 3), positive(4, 3)
+UPDATE = (
+    *(
+        example("sgd", WEIGHT, WEIGHT, TENTH, mu, tau, decay, STEP, v, note=note, nesterov=ahead)
+        for note, mu, tau, decay, v, ahead in (
+            ("plain", NONE, NONE, NONE, None, False),
+            ("decay", NONE, NONE, TENTH, None, False),
+            ("momentum", MOST, NONE, NONE, WEIGHT, False),
+            ("dampening", MOST, HALF, TENTH, WEIGHT, False),
+            ("nesterov", MOST, NONE, TENTH, WEIGHT, True),
+        )
+    ),
+    *(
+        example("adagrad", WEIGHT, WEIGHT, TENTH, HALF, EPS, decay, STEP, ROOT, note=note)
+        for note, decay in (("plain", NONE), ("decay", TENTH))
+    ),
+    *(
+        example("rmsprop", WEIGHT, WEIGHT, TENTH, MOST, MOST, EPS, decay, ROOT, mean, v, note=note)
+        for note, decay, mean, v in (
+            ("plain", NONE, None, None),
+            ("decay, momentum", TENTH, None, WEIGHT),
+            ("centered", NONE, Array(WEIGHT, low=-0.2, high=0.2), None),
+            ("centered, momentum", TENTH, Array(WEIGHT, low=-0.2, high=0.2), WEIGHT),
+        )
+    ),
+    *(
+        example("adam", WEIGHT, WEIGHT, TENTH, HALF, MOST, EPS, decay, STEP, WEIGHT, ROOT, largest,
+                note=note, decoupled=decoupled)
+        for note, decay, largest, decoupled in (
+            ("plain", NONE, None, False),
+            ("decay", TENTH, None, False),
+            ("decoupled decay", TENTH, None, True),
+            ("amsgrad", TENTH, ROOT, False),
+        )
+    ),
 )
 
-EXAMPLES = (*NORM, *ROW_NORM, *RECURRENT, *RANDOM, *LOSS, *UPDATE)
+EXAMPLES = (*NORM, *ROW_NORM, *GROUP_GRADIENT, *RESPONSE, *RECURRENT, *RANDOM, *UPDATE)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from netdsl.ir.dim import Dim
 from netdsl.ir.tensor import TensorType
 from netdsl.ops import OPS
-from netdsl.ops.pool import PoolAttrs, max_pool_kernel
+from netdsl.ops.pool import LpPoolAttrs, PoolAttrs, lp_pool_kernel, max_pool_kernel
 from operands import Array, B, Shape, example
 
 PRODUCTS = (
@@ -106,6 +107,22 @@ def window_examples():
         yield example("conv_weight_gradient", y, x, note=note, shape=weight, **window.attrs)
 
 
+LOCAL = ("same", "1x1 padded", "stride 3", "stride over kernel", "even kernel",
+         "dilation and stride", "one pixel", "one image", "one axis", "three axes")
+
+
+def local_examples():
+    for note in LOCAL:
+        window = WINDOWS[note]
+        x, (filters, channels, *kernel), y = window.shapes
+        weight = (filters * prod(y[2:]), channels, *kernel)
+        attrs = {**window.attrs, "filters": filters}
+        del attrs["groups"]
+        yield example("local_conv", x, weight, note=note, **attrs)
+        yield example("local_conv_input_gradient", y, weight, note=note, shape=x, **attrs)
+        yield example("local_conv_weight_gradient", y, x, note=note, shape=weight, **attrs)
+
+
 # ------------------------------------------------------------------ pooling
 
 
@@ -137,6 +154,13 @@ POOLS = {
 }
 
 
+# padding of up to half a window, which counts its gaps
+POOLS |= {
+    "dilation and padding": ((B, 1, 5, 6), pool((3, 2), (2, 1), ((2, 1), (1, 1)), (2, 3))),
+    "gaps over few elements": ((B, 1, 1, 4), pool((3, 2), (1, 2), ((2, 2), (0, 1)), (2, 1))),
+}
+
+
 def pool_window(shape: Shape, attrs: dict) -> Shape:
     """The shape of what comes out, through the op's own rule."""
     y = OPS["max_pool"].shape(PoolAttrs(**attrs), TensorType("f32", shape))
@@ -147,11 +171,19 @@ def pooled(a: PoolAttrs, g: np.ndarray, x: np.ndarray) -> np.ndarray:
     return max_pool_kernel(a, x)
 
 
+def normed(a: LpPoolAttrs, g: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return lp_pool_kernel(a, x)
+
+
 def pool_examples():
     for note, (shape, attrs) in POOLS.items():
         out = pool_window(shape, attrs)
         yield example("max_pool", shape, note=note, **attrs)
         yield example("max_pool_input_gradient", out, shape, Array(out, derive=pooled),
+                      note=note, **attrs)
+        for p in (1, 2, 3) if note in ("overlap", "ceil and padding") else (2,):
+            yield example("lp_pool", shape, note=f"{note}, p = {p}", p=p, **attrs)
+        yield example("lp_pool_input_gradient", out, shape, Array(out, derive=normed),
                       note=note, **attrs)
         for counted in (True, False):
             named = f"{note}, {'with' if counted else 'without'} padding"
@@ -166,4 +198,4 @@ def pool_examples():
                   note="first of equals", **attrs)
 
 
-EXAMPLES = (*PRODUCTS, *window_examples(), *pool_examples())
+EXAMPLES = (*PRODUCTS, *window_examples(), *local_examples(), *pool_examples())

@@ -20,12 +20,14 @@ Shape = tuple[Dim, ...]
 @dataclass(frozen=True)
 class Array:
     """An operand. Floats are spread evenly over `low..high` in random order, so that no two are
-    equal and none is 0: away from every kink. `derive` computes it from the operands before."""
+    equal and none is 0: away from every kink; with a `step`, rounded to its multiples. `derive`
+    computes it from the operands before."""
 
     shape: Shape
     dtype: str = "float"  # whichever float precision a check runs in
     low: float = -2.0
     high: float = 2.0
+    step: float = 0.0
     derive: Callable[..., np.ndarray] | None = None
 
     def type(self, float_dtype: str, batch: int | None = None) -> TensorType:
@@ -43,6 +45,8 @@ class Array:
             return rng.integers(int(self.low), int(self.high), type.shape).astype(dtype)
         places = rng.permutation(count) + rng.uniform(0.3, 0.7)
         values = self.low + (self.high - self.low) * places / max(count, 1)
+        if self.step:
+            values = np.round(values / self.step) * self.step
         return values.reshape(type.shape).astype(dtype)
 
 

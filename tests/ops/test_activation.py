@@ -1,4 +1,4 @@
-"""erf and gelu in float32, beyond what the table of examples covers: many numbers, large ones."""
+"""Activations beyond what the table of examples covers: many numbers, large ones."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from checks import gradients_by_graph
 from netdsl.backends.numpy import Runner, emitter
 from netdsl.ir.graph import Emitter, Graph, Value
+from netdsl.ir.op import Attrs
 from netdsl.ir.tensor import TensorType
 from netdsl.ops import OPS
 
@@ -31,3 +33,9 @@ def test_float32_is_exact_to_its_last_places(lanes, monkeypatch):
     gelu = x * np.array([0.5 * math.erfc(-number / math.sqrt(2)) for number in x])
     error = np.abs(engine("gelu", GRID, lanes) - gelu) / np.maximum(np.abs(x), 1)
     assert error.max() < 2.5e-7
+
+
+def test_the_slope_of_silu_keeps_its_digits_where_x_is_large():
+    x = np.array([-1e17, 40.0, 1e17])
+    found = gradients_by_graph(OPS["silu"], Attrs(), [x], {0: np.ones(3)}, {})
+    np.testing.assert_allclose(found["operand 0"], [0.0, 1.0, 1.0], 1e-15)

@@ -12,12 +12,12 @@ PICTURE = Path(__file__).with_name("facets.txt")
 
 def facet_table() -> str:
     """One line for each op: what it has, then why it lacks what it lacks."""
-    rows = ["op                             gradient onnx cost inference origin word"]
+    rows = ["op                             gradient onnx cost inference origin rows word"]
     for name, op in OPS.items():
         marks = (
             (not isinstance(op.gradient, Absent), 8), (not isinstance(op.onnx, Absent), 4),
             (op.cost is not no_macs, 4), (op.inference is not None, 9),
-            (op.origin is not None, 6), (op.word, 4),
+            (op.origin is not None, 6), (op.rows is not None, 4), (op.word, 4),
         )
         cells = " ".join(("x" if mark else "-").ljust(width) for mark, width in marks)
         rows.append(f"{name:30} {cells}".rstrip())

@@ -11,7 +11,10 @@ from netdsl.ir.op import Absent
 from netdsl.ops import OPS
 
 over_examples = pytest.mark.parametrize("example", EXAMPLES, ids=str)
-PRODUCTS = ("matmul", "linear", "conv", "conv_input_gradient", "conv_weight_gradient", "lstm")
+PRODUCTS = ("matmul", "linear", "lstm", *(
+    f"{conv}{part}" for conv in ("conv", "local_conv")
+    for part in ("", "_input_gradient", "_weight_gradient")
+))
 
 
 def test_every_op_has_an_example():

@@ -11,7 +11,7 @@ from netdsl.backends.numpy import Runner
 from netdsl.ir.graph import Emitter, Graph, Value
 from netdsl.ir.tensor import TensorType
 from netdsl.ops import OPS
-from netdsl.ops.random import KEY, uniform
+from netdsl.ops.random import KEY, Uniform, uniform
 
 COUNT = 1 << 18
 FIRST = np.array([7, 1], np.uint64)
@@ -53,6 +53,20 @@ def test_numbers_are_the_same_everywhere():
 
 def test_a_longer_draw_begins_like_a_shorter_one():
     np.testing.assert_array_equal(uniform(FIRST, "s", 100), uniform(FIRST, "s", 5000)[:100])
+
+
+@pytest.mark.parametrize("count", (1, 3, 7, 8, 500))
+def test_parts_draw_what_the_whole_would(count):
+    parts = [uniform(np.array([*FIRST, i], np.uint64), "s", count) for i in range(5)]
+    np.testing.assert_array_equal(np.concatenate(parts), uniform(FIRST, "s", 5 * count))
+
+
+def test_pieces_of_a_part_are_the_part():
+    """The engine takes a block at a time; a part may begin in the middle of 64 bits."""
+    key = np.array([*FIRST, 3], np.uint64)
+    draws = Uniform(key, "s", 15)
+    pieces = [draws.take(count) for count in (4, 1, 6, 0, 3, 1)]
+    np.testing.assert_array_equal(np.concatenate(pieces), uniform(key, "s", 15))
 
 
 # ------------------------------------------------------------------ draws of a shape

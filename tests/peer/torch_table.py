@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from netdsl.ir.graph import Graph, Value
+from netdsl.ops.pool import pool_geometry
 from netdsl.ops.random import OPS as RANDOM
 from netdsl.ops.random import dropout as dropout_op
 
@@ -53,9 +54,38 @@ def conv(a, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return function(padded(x, a.pads), weight, bias, a.stride, 0, a.dilation, a.groups)
 
 
+def conv_input_gradient(a, g: Tensor, weight: Tensor) -> Tensor:
+    """A transposed convolution, of which the padding is cut away and the asked size is left."""
+    function = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[g.ndim - 3]
+    whole = function(g, weight, None, a.stride, 0, 0, a.groups, a.dilation)
+    for axis, (size, (before, _)) in enumerate(zip(a.shape[2:], a.pads), 2):
+        missing = max(before + size - whole.shape[axis], 0)
+        behind = [0, 0] * (whole.ndim - axis - 1)
+        whole = F.pad(whole, [*behind, 0, missing]).narrow(axis, before, size)
+    return whole
+
+
 def padded(x: Tensor, pads: tuple, value: float = 0.0) -> Tensor:
     """PyTorch pads the last axis first."""
     return F.pad(x, [n for pair in reversed(pads) for n in pair], value=value)
+
+
+def local_conv(a, x: Tensor, weight: Tensor) -> Tensor:
+    """Windows laid open axis by axis, each times the kernels of its place."""
+    windows = padded(x, a.pads)
+    for axis, (k, stride, gap) in enumerate(zip(weight.shape[2:], a.stride, a.dilation), 2):
+        windows = windows.unfold(axis, gap * (k - 1) + 1, stride)[..., ::gap]
+    places = windows.shape[2 : weight.ndim]
+    windows = windows.reshape(*windows.shape[:2], places.numel(), -1)  # [N, C, places, taps]
+    kernels = weight.reshape(a.filters, places.numel(), weight.shape[1], -1)
+    return torch.einsum("ncpt,fpct->nfp", windows, kernels).reshape(len(x), a.filters, *places)
+
+
+def lp_pool(a, x: Tensor) -> Tensor:
+    """PyTorch's own pads nothing and scales partial windows up: sums of |x|ᵖ in its place."""
+    _, extra = pool_geometry(a, tuple(x.shape[2:]))
+    pads = tuple((before, after + more) for (before, after), more in zip(a.pads, extra))
+    return window_sums(a, padded(x.abs() ** a.p, pads)) ** (1 / a.p)
 
 
 def max_pool(a, x: Tensor) -> Tensor:
@@ -115,7 +145,8 @@ def dropout(a, x: Tensor, key: np.ndarray) -> tuple[Tensor, Tensor]:
 
 def cross_entropy(a, logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
     rows = F.cross_entropy(logits.movedim(a.axis, 1) if logits.ndim > 1 else logits, label.long(),
-                           reduction="none", label_smoothing=a.smooth)
+                           reduction="none", label_smoothing=a.smooth,
+                           ignore_index=-100 if a.ignore is None else a.ignore)
     return rows, torch.logsumexp(logits, a.axis)
 
 
@@ -181,6 +212,22 @@ def drawn(op) -> Callable[..., Tensor]:
     return lambda a, *operands: torch.as_tensor(op.kernel(a, *map(np.asarray, operands)))
 
 
+def vector(a) -> Tensor:
+    return torch.tensor(a.values, dtype=DTYPES[a.dtype])
+
+
+def prod(a, x: Tensor) -> Tensor:
+    """PyTorch takes one axis at a time."""
+    for axis in sorted((axis % x.ndim for axis in a.axes), reverse=True):
+        x = x.prod(axis, keepdim=a.keep)
+    return x
+
+
+def bce(a, p: Tensor, target: Tensor) -> Tensor:
+    """PyTorch wants targets of the same shape."""
+    return F.binary_cross_entropy(*torch.broadcast_tensors(p, target), reduction="none")
+
+
 def over_axes(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """PyTorch reads "no axes" as all of them."""
     return lambda a, x: function(x, dim=a.axes, keepdim=a.keep) if a.axes else x
@@ -194,34 +241,48 @@ def plain(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 TABLE: dict[str, Callable[..., Any]] = {
     "full": full,
     **{name: plain(getattr(torch, name)) for name in (
-        "relu", "sigmoid", "tanh", "exp", "log", "sqrt", "abs", "sign", "negative", "add",
+        "relu", "sigmoid", "tanh", "exp", "log", "expm1", "log1p", "sqrt", "rsqrt", "reciprocal",
+        "square", "abs", "sign", "floor", "ceil", "round", "negative", "add", "logical_and",
+        "logical_or", "logical_xor",
         "subtract", "multiply", "divide", "maximum", "minimum", "less", "less_equal", "greater",
         "greater_equal", "logical_not", "where", "matmul", "sin", "cos", "erf", "floor_divide",
         "remainder",
     )},
     "gelu": plain(F.gelu), "silu": plain(F.silu), "log_sigmoid": plain(F.logsigmoid),
-    "softplus": lambda a, x: F.softplus(x, threshold=100.0),
+    "gelu_tanh": plain(lambda x: F.gelu(x, approximate="tanh")), "mish": plain(F.mish),
+    "softplus": lambda a, x: F.softplus(x, a.beta, threshold=100.0),
     "leaky_relu": lambda a, x: F.leaky_relu(x, a.slope),
+    "elu": lambda a, x: F.elu(x, a.alpha), "celu": lambda a, x: F.celu(x, a.alpha),
+    "selu": plain(F.selu), "relu6": plain(F.relu6), "hard_swish": plain(F.hardswish),
+    # F.hardsigmoid holds its slope, 1 / 6, in float32
+    "hard_sigmoid": plain(lambda x: torch.clamp(x / 6 + 0.5, 0, 1)),
+    "hardtanh": lambda a, x: F.hardtanh(x, a.low, a.high),
+    "clip": lambda a, x: torch.clamp(x, a.low, a.high), "vector": vector,
     "arange": arange,
     "power": plain(torch.pow), "equal": plain(torch.eq), "linear": plain(F.linear),
-    "stop_grad": plain(Tensor.detach),
+    "stop_grad": plain(Tensor.detach), "finite": lambda attrs, x: x,
     "cast": lambda a, x: x.to(DTYPES[a.dtype]),
     "sum": over_axes(torch.sum), "mean": over_axes(torch.mean), "expand": expand,
-    "max": over_axes(torch.amax), "min": over_axes(torch.amin),
+    "prod": prod, "max": over_axes(torch.amax), "min": over_axes(torch.amin),
     "logsumexp": over_axes(torch.logsumexp),
     "cumsum": running(torch.cumsum), "cumprod": running(torch.cumprod),
     "softmax": lambda a, x: torch.softmax(x, a.axis),
     "log_softmax": lambda a, x: torch.log_softmax(x, a.axis),
     "argmax": lambda a, x: torch.argmax(x, a.axis),
+    "argmin": lambda a, x: torch.argmin(x, a.axis),
     "reshape": lambda a, x: x.reshape(a.shape),
     "transpose": lambda a, x: x.permute(a.axes),
     "concat": lambda a, *xs: torch.cat(xs, a.axis), "slice": sliced, "pad": pad,
     "gather": gather, "scatter_add": scatter_add,
-    "argsort": lambda a, x: torch.sort(x, stable=True, dim=a.axis).indices,
+    "argsort": lambda a, x: torch.sort(
+        x, stable=True, dim=a.axis, descending=a.descending).indices,
     "read": lambda a, x, at: x.narrow(a.axis, int(at), a.count), "write": write,
-    "conv": conv, "max_pool": max_pool, "average_pool": average_pool,
+    "conv": conv, "conv_input_gradient": conv_input_gradient,
+    "local_conv": local_conv, "max_pool": max_pool, "average_pool": average_pool,
+    "lp_pool": lp_pool, "flip": lambda a, x: x.flip(a.axes),
+    "local_response_norm": lambda a, x: F.local_response_norm(x, a.size, a.alpha, a.beta, a.k),
     "batch_norm": batch_norm, "normalize": normalize, "dropout": dropout,
-    "cross_entropy": cross_entropy,
+    "cross_entropy": cross_entropy, "bce": bce,
     "layer_norm": layer_norm, "rms_norm": rms_norm, "group_norm": group_norm, "lstm": lstm,
     **{op.name: drawn(op) for op in DRAWS},
 }

@@ -47,7 +47,7 @@ def test_binds(written, row):
     (recipe("sgd", 0.1, momentun=0.9), "`sgd` has no argument `momentun`",
      "did you mean `momentum`?"),
     (recipe("sgd"), "`sgd` needs `lr`", "`lr = 1e-3`"),
-    (recipe("sgd", 0.1, 0, 0, False, 3), "`sgd` is given more than it takes", None),
+    (recipe("sgd", 0.1, 0, 0, False, 0, 3), "`sgd` is given more than it takes", None),
     (recipe("sgd", 0.1, lr=0.2), "the arguments of `sgd` do not fit: `lr` is given twice", None),
     (recipe("sgd", Fraction(-1, 10)), "`lr` of `sgd` must be a number of at least 0 or a schedule "
      "such as `cosine(0.1)`, not -0.1", None),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_networks import blobs, paths, perceptron, product, program, recipe
+from small_networks import blobs, built, paths, perceptron, product, program, recipe
 
 from netdsl.backends.numpy import Runner
 from netdsl.data.batches import Batches
@@ -65,7 +65,7 @@ def test_slots_and_counter():
     slots = [name for name, variable in graph.variables.items() if variable.kind == "slot"]
     others = ["stem.fc1.weight", "stem.fc1.bias", "bn.weight", "bn.bias"]
     assert sorted(slots) == sorted([
-        "@step", "fc2.weight@momentum", "fc2.bias@momentum",
+        "@step", "fc2.weight@velocity", "fc2.bias@velocity",
         *(f"{name}@{slot}" for name in others for slot in ("mean", "square")),
     ])
     assert {"@rate.0", "@rate.1", "x", "label"} == graph.inputs.keys()
@@ -191,3 +191,16 @@ def test_seeds_have_bounds(seed):
     with pytest.raises(Refused) as refused:
         Trainer(perceptron(), program(), seed=seed)
     assert [problem.code for problem in refused.value.problems] == ["N453"]
+
+
+def test_what_stands_behind_stop_grad_needs_no_gradient():
+    """`//` has none."""
+    made = built("""
+        model M { input x: f32[B, 3]  h = x -> f: linear{2}
+                  loss l = mean(h * (stop_grad(h) // 0.5)) }
+        train M { batch 2  minimize l with sgd(lr = 1) }""")
+    trainer = Trainer(made.graph, made.program, seed=1)
+    x, weight = np.ones((2, 3), np.float32), trainer.weights["f.weight"]
+    steps = (x @ weight.T + trainer.weights["f.bias"]) // 0.5
+    trainer.step({"x": x})
+    np.testing.assert_allclose(trainer.weights["f.weight"], weight - steps.T @ x / 4, rtol=1e-5)

@@ -113,11 +113,15 @@ def check_assumptions(graph: Graph, sizes: Mapping[str, int], report: Report) ->
 
 
 def check_ranges(graph: Graph, arrays: Arrays, report: Report) -> None:
-    """Report the first element of each input outside its range, which excludes its end."""
+    """Report the first element of each input outside its range, which excludes its end, but for
+    what a loss ignores."""
     for name, (low, high) in graph.ranges.items():
         array = arrays.get(name)
         if array is None or not array.size or (array.min() >= low and array.max() < high):
             continue
-        outside = np.argwhere((array < low) | (array >= high))
+        ignored = np.isin(array, [*graph.besides.get(name, ())])
+        outside = np.argwhere(((array < low) | (array >= high)) & ~ignored)
+        if not len(outside):
+            continue
         where = tuple(int(i) for i in outside[0])
         report.add(OutOfRange(name, where, int(array[where]), low, high, len(outside)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from netdsl.backends.numpy.feed import refuse_outside, sizes_of
+from netdsl.backends.numpy.limits import SMALLER, check_memory
 from netdsl.backends.numpy.lower import compile_program
 from netdsl.backends.numpy.program import BoundProgram, Program, aligned
 from netdsl.backends.numpy.workers import available_lanes, single_threaded_blas
@@ -70,10 +71,7 @@ class Runner:
         sizes = self._sizes_of(fed)
         if self.graph.key is not None and key is None:
             raise ValueError("this graph draws random numbers: run it with key=(seed, step)")
-        try:
-            return _pass(self._program(sizes), fed, key)
-        except ElementError as error:
-            raise Refused(ElementsRefused(str(error))) from None
+        return run_bound(self._program(sizes), fed, key)
 
     def _sizes_of(self, fed: Arrays) -> Mapping[str, int]:
         """The sizes of free dimensions. Where arrays of the same types have been fed before,
@@ -107,6 +105,8 @@ class Runner:
         if wanted not in self._bound:
             program = self.program(sizes)
             if program.arena_bytes > self._arena.nbytes:
+                held = sum(array.nbytes for array in self.variables.values())
+                check_memory("what a pass computes", held + program.peak_bytes, SMALLER)
                 self._bound.clear()  # they lie in the arena that is given up here
                 self._arena = aligned(program.arena_bytes)
             _remember(self._bound, wanted, BoundProgram(program, self.variables, self._arena))
@@ -127,8 +127,20 @@ def _fitting(name: str, type: TensorType, array: np.ndarray) -> np.ndarray:
     return array if fits else np.array(array, type.numpy_dtype, order="C")
 
 
-def _pass(bound: BoundProgram, fed: Arrays, key: tuple[int, int] | None) -> Results:
-    """Inputs into place, the steps, results out, variables moved on."""
+def run_bound(
+    bound: BoundProgram, fed: Mapping[str, np.ndarray], key: tuple[int, int] | None = None
+) -> Results:
+    """Inputs into place, the steps, results out, variables moved on. `fed` fits and may hold more
+    than the inputs. Raises Refused for elements that an operation has no meaning for."""
+    try:
+        return _run(bound, fed, key)
+    except ElementError as error:
+        raise Refused(ElementsRefused(str(error))) from None
+
+
+def _run(
+    bound: BoundProgram, fed: Mapping[str, np.ndarray], key: tuple[int, int] | None
+) -> Results:
     # a NaN is an answer, not a warning
     with np.errstate(all="ignore"), single_threaded_blas():
         for name, array in bound.inputs.items():

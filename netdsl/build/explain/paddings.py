@@ -48,6 +48,31 @@ def padding(
     return None
 
 
+def window_that_fits(error: ShapeError) -> str | None:
+    """Another window where one does not fit: a convolution keeps its size and is padded, a pool is
+    made as small as what it works on."""
+    if error.node is None or not hasattr(error.node[1], "pads") or error.node[2][0] is None:
+        return None
+    op, attrs, inputs = error.node
+    types = [None if v is None else v.type for v in inputs]
+    kernel = getattr(attrs, "kernel", None)
+    if kernel is None:
+        axes, widest = len(attrs.pads), max(max(types[1].shape[2:]), 2)
+        tries = [(f"`pad = {p}`", {"pads": ((p, p),) * axes}) for p in range(1, widest)]
+    else:
+        small = tuple(min(k, n) if isinstance(n, int) else k
+                      for k, n in zip(kernel, types[0].shape[2:]))
+        said = small[0] if len(set(small)) == 1 else f"({', '.join(map(str, small))})"
+        tries = [(f"`k = {said}`", {"kernel": small})] if max(small) > 1 else []
+    for way, changed in tries[:MOST_PLACES]:
+        try:
+            op.shape(replace(attrs, **changed), *types)
+        except (ShapeError, TooComplex):
+            continue
+        return way
+    return None
+
+
 def _told(halves: dict[Span, tuple[str, str | None]]) -> str:
     """`pad = 1` in `conv{b, 3}` and `maxpool(3, stride = 1)` (line 3)."""
     written: dict[tuple[str, int], list[str]] = {}

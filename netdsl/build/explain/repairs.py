@@ -10,7 +10,7 @@ from typing import Any
 from netdsl.build.builder import Builder, BuildSite
 from netdsl.build.explain.leading import leading_axes, written
 from netdsl.build.explain.origins import Way, behind, short
-from netdsl.build.explain.paddings import Types, padding
+from netdsl.build.explain.paddings import Types, padding, window_that_fits
 from netdsl.build.explain.trials import (
     MOST_PARTS,
     apart,
@@ -309,7 +309,8 @@ def way_for_operands(
                     return _around(name, operand.span, place)
         if len(given) == 2 and _applied(b, frame, word, values[::-1], attributes) is not None:
             return _swapped(given[0].span, given[1].span, place)
-    return padding(b, passed, lambda types: _accepts_again(error, types))
+    again = padding(b, passed, lambda types: _accepts_again(error, types))
+    return again or window_that_fits(error)
 
 
 def _other_axis(

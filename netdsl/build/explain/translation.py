@@ -73,7 +73,7 @@ def translated(
         if ours is None or ours in given or ours and ours not in known:
             return None
         if ours:
-            given[ours] = _value(argument.value, given)
+            given[ours] = _value(argument.value)
     return _written(word, given, row)
 
 
@@ -83,9 +83,9 @@ def _misspelt(name: str, known: list[str]) -> str | None:
     return ours if ours and SequenceMatcher(None, name, ours).ratio() >= 0.75 else None
 
 
-def _value(node: ast.Expr, given: dict[str, str]) -> str:
+def _value(node: ast.Expr) -> str:
     if isinstance(node, ast.String) and node.value == "same":
-        return f"{given.get('k', 'k')} // 2"
+        return "same"
     return {"True": "true", "False": "false", "None": "none"}.get(node.span.text, node.span.text)
 
 

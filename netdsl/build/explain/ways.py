@@ -106,8 +106,7 @@ def of_argument(
     if attribute.name == "shape" and given.span.text.count("-1") == 1:
         return quoted(given.span.text.replace("-1", "?"))
     if isinstance(value, str) and value == "same" and attribute.name == "pad":
-        window = bound["k"].span.text if "k" in bound else "k"
-        return f"`pad = {window} // 2` keeps the size where the stride is 1"
+        return "`pad = same`"
     sizes = "whole" in attribute.kind.expected or "shape" in attribute.kind.expected
     if isinstance(value, (Fraction, Ratio)) and sizes:
         return of_fraction(given.span.text)

@@ -9,6 +9,7 @@ from netdsl.backends.numpy.lowering import (
     conv,
     elementwise,
     layout,
+    local,
     loss,
     matmul,
     norm,
@@ -20,8 +21,8 @@ from netdsl.backends.numpy.lowering import (
 )
 
 FAMILIES = (
-    constant, elementwise, activation, reduction, layout, matmul, conv, pool, norm, rownorm,
-    random, loss, update,
+    constant, elementwise, activation, reduction, layout, matmul, conv, local, pool, norm,
+    rownorm, random, loss, update,
 )
 RESERVATIONS = layout.RESERVATIONS
 RULES = {name: rule for family in FAMILIES for name, rule in family.RULES.items()}

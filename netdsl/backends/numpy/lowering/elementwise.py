@@ -72,6 +72,15 @@ def sigmoid_rule(emit: CallEmitter, node: Node) -> None:
     emit_ufunc(emit, np.add, y, half, out=y)
 
 
+def power_rule(emit: CallEmitter, node: Node) -> None:
+    x, exponent = (emit.read(value) for value in node.inputs)
+    if emit.known(exponent) != 2 or x.shape != node.outputs[0].shape:
+        ufunc_rule(np.power)(emit, node)
+        return
+    y = emit.write(node.outputs[0], over=node.inputs, by_rows=True)
+    emit_ufunc(emit, np.square, x, out=y)
+
+
 def where_rule(emit: CallEmitter, node: Node) -> None:
     # on bits, with the condition as 0 or -1: copying under a mask is ten times slower
     condition, x, y = (emit.read(value) for value in node.inputs)
@@ -108,14 +117,17 @@ def stop_grad_rule(emit: CallEmitter, node: Node) -> None:
 
 UFUNCS = {
     "tanh": np.tanh, "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": np.abs,
-    "sign": np.sign, "negative": np.negative,
+    "sign": np.sign, "negative": np.negative, "square": np.square, "reciprocal": np.reciprocal,
+    "expm1": np.expm1, "log1p": np.log1p, "floor": np.floor, "ceil": np.ceil, "round": np.rint,
+    "sin": np.sin, "cos": np.cos,
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide,
-    "power": np.power, "maximum": np.maximum, "minimum": np.minimum,
+    "maximum": np.maximum, "minimum": np.minimum,
     "equal": np.equal, "less": np.less, "less_equal": np.less_equal,
     "greater": np.greater, "greater_equal": np.greater_equal, "logical_not": np.logical_not,
+    "logical_and": np.logical_and, "logical_or": np.logical_or, "logical_xor": np.logical_xor,
 }
 RULES = {
     **{name: ufunc_rule(function) for name, function in UFUNCS.items()},
-    "relu": relu_rule, "sigmoid": sigmoid_rule, "where": where_rule, "cast": cast_rule,
-    "stop_grad": stop_grad_rule,
+    "relu": relu_rule, "sigmoid": sigmoid_rule, "power": power_rule, "where": where_rule,
+    "cast": cast_rule, "stop_grad": stop_grad_rule,
 }

@@ -19,6 +19,10 @@ def transpose_rule(emit: CallEmitter, node: Node) -> None:
     emit.place(node.outputs[0], emit.read(node.inputs[0]).transpose(*node.attrs.axes))
 
 
+def flip_rule(emit: CallEmitter, node: Node) -> None:
+    emit.place(node.outputs[0], emit.read(node.inputs[0]).flip(*node.attrs.axes))
+
+
 def slice_rule(emit: CallEmitter, node: Node) -> None:
     a = node.attrs
     emit.place(node.outputs[0], emit.read(node.inputs[0]).slice(a.axis, a.start, a.stop))
@@ -67,7 +71,7 @@ def pad_rule(emit: CallEmitter, node: Node) -> None:
 
 
 RULES = {
-    "reshape": reshape_rule, "transpose": transpose_rule, "slice": slice_rule,
+    "reshape": reshape_rule, "transpose": transpose_rule, "flip": flip_rule, "slice": slice_rule,
     "expand": expand_rule, "concat": concat_rule, "pad": pad_rule,
 }
 RESERVATIONS = {"concat": reserve_parts}

@@ -9,7 +9,7 @@ import numpy as np
 
 from netdsl.backends.numpy.emitter import CallEmitter
 from netdsl.backends.numpy.lowering.elementwise import emit_ufunc
-from netdsl.backends.numpy.lowering.reference import unless_half
+from netdsl.backends.numpy.lowering.reference import by_reference, unless_half
 from netdsl.backends.numpy.view import View
 from netdsl.ir.graph import Node
 
@@ -91,6 +91,8 @@ def batch_norm_rule(emit: CallEmitter, node: Node) -> None:
     weight, bias, running_mean, running_variance = map(emit.read_dense, node.inputs[1:])
     x = read_flat(emit, x_value)
     count = x.shape[0] * x.shape[2]
+    if count == 1:  # the reference refuses it when it runs
+        return by_reference(emit, node)
     y = flat(emit.write(node.outputs[0], (x_value,), by_rows=True))
     next_mean = emit.write(node.outputs[1], over=node.inputs[3:4])
     next_variance = emit.write(node.outputs[2], over=node.inputs[4:])

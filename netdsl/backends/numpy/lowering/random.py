@@ -7,7 +7,7 @@ import numpy as np
 from netdsl.backends.numpy.emitter import CallEmitter
 from netdsl.backends.numpy.lowering.reference import unless_half
 from netdsl.ir.graph import Node
-from netdsl.ops.random import generator, uniform_from
+from netdsl.ops.random import Uniform
 
 BLOCK = 1 << 14  # numbers drawn at once: their 64-bit originals stay small
 
@@ -16,10 +16,10 @@ def dropout(
     x: np.ndarray, key: np.ndarray, p: float, stream: str, y: np.ndarray, mask: np.ndarray
 ) -> None:
     """mask = 1 / (1 - p) where a draw reaches p, else 0; y = x · mask. All flat."""
-    draws, keep = generator(key, stream), 1 / (1 - p) if p < 1 else 1.0
+    draws, keep = Uniform(key, stream, len(mask)), 1 / (1 - p) if p < 1 else 1.0
     for start in range(0, len(mask), BLOCK):
         part = mask[start : start + BLOCK]
-        np.greater_equal(uniform_from(draws, len(part)), np.float32(p), out=part)
+        np.greater_equal(draws.take(len(part)), np.float32(p), out=part)
         np.multiply(part, keep, out=part)
     np.multiply(x, mask, out=y)
 
