@@ -105,7 +105,7 @@ def build(
     if graph is not None:
         misfits = _misfits_of_programs(graph, programs)
         if not own:  # those of another preset, of use where they fit this one as they are
-            programs = () if misfits else programs
+            programs = () if any(p.severity == "error" for p in misfits) else programs
         for problem in (*(misfits if own else ()), *_misfits_of_sampler(graph, sampler)):
             report.add(problem)
     report.stop_on_errors()

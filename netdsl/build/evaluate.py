@@ -35,7 +35,7 @@ from netdsl.language import ast
 from netdsl.layers import WORDS
 from netdsl.layers.arguments import SAME, DType, Hole
 from netdsl.layers.initializers import INITIALIZERS
-from netdsl.ops import elementwise
+from netdsl.ops import comparison, elementwise
 from netdsl.source import Span
 
 BUILT_IN: dict[str, Any] = {
@@ -51,6 +51,7 @@ TENSOR_OPERATORS = {
     "/": elementwise.divide, "**": elementwise.power, "==": elementwise.equal,
     "<": elementwise.less, "<=": elementwise.less_equal, ">": elementwise.greater,
     ">=": elementwise.greater_equal, "//": elementwise.floor_divide, "%": elementwise.remainder,
+    "and": comparison.logical_and, "or": comparison.logical_or,
 }
 
 
@@ -149,17 +150,20 @@ def _chain(b, node: ast.Chain, frame, label):
 
 
 def _logic(b, node: ast.Chain, frame):
-    """`and`, `or`: what settles the answer ends the evaluation."""
-    ends_at = node.rest[0][0] == "or"
+    """`and`, `or`: what settles the answer ends the evaluation; tensors are joined by element."""
+    operator, joined, so_far = node.rest[0][0], None, node.first.span
     for operand in (node.first, *(operand for _, operand in node.rest)):
         value = evaluate(b, operand, frame)
-        if value is UNKNOWN:
-            return UNKNOWN
-        if not isinstance(value, bool):
-            return _not_a_condition(b, operand, value, frame)
-        if value is ends_at:
+        if value is UNKNOWN or value is (operator == "or"):
             return value
-    return not ends_at
+        if isinstance(value, Value) and value.dtype == "bool":
+            whole = so_far.to(operand.span)
+            joined = value if joined is None else operate(
+                b, operator, joined, value, whole, so_far, operand.span, frame)
+            so_far = whole
+        elif not isinstance(value, bool):
+            return _not_a_condition(b, operand, value, frame)
+    return operator == "and" if joined is None else joined
 
 
 def _compare(b, node: ast.Compare, frame, label):

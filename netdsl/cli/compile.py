@@ -9,11 +9,12 @@ import click
 
 from netdsl.backends.onnx import Exported
 from netdsl.cli import options
-from netdsl.cli.opening import open_model, read_weights
+from netdsl.cli.opening import open_model, read_weights, tell_of_drawing
 from netdsl.cli.terminal import show, show_json
 from netdsl.cli.verb import Verb
 from netdsl.compiler import split_target
 
+SUFFIX = ".onnx"  # so that nothing else is written over by a slip
 EXAMPLES = """\b
 Examples:
   netdsl compile models/digits.net --weights runs/digits/best.safetensors -o digits.onnx
@@ -63,7 +64,11 @@ def command(
     for source in (split_target(target)[0], weights):
         if source is not None and same_file(source, out):
             raise click.UsageError(f"{out} is what the file is made from; choose another name")
+    if not out.lower().endswith(SUFFIX):
+        raise click.UsageError(f"{out} is not named as an ONNX file: end it with {SUFFIX}")
     model = open_model(target, attributes, root)
+    if weights is None:
+        tell_of_drawing(model)
     arrays = model.initialize(seed) if weights is None else read_weights(model, weights)
     exported = model.to_onnx(out, arrays, ends or None, begin, verify=not no_verify,
                              fold_batch_norm=not no_fold)

@@ -15,6 +15,8 @@ from netdsl.cli.terminal import look, show, show_json
 from netdsl.cli.verb import Verb
 from netdsl.data.batches import Batches
 from netdsl.data.dataset import row_count
+from netdsl.diagnostics import Refused
+from netdsl.diagnostics.data import EmptySet
 from netdsl.model import Model
 from netdsl.training.evaluate import Evaluation, Evaluator, Run
 from netdsl.training.scheduled import at_the_end
@@ -49,6 +51,8 @@ def command(
     model = open_model(target, attributes, root, data=data)
     arrays = read_weights(model, weights)
     dataset = read_data(model, data)
+    if not row_count(dataset.validate):
+        raise Refused(EmptySet(dataset.name, "validation"))
     program = model.program
     run = onnx_run(model, arrays) if runtime == "onnx" else None
     evaluator = Evaluator(model.graph, arrays, run)

@@ -112,8 +112,14 @@ def field_of(file: str, input: str, type: TensorType, array: np.ndarray) -> Fiel
     if array.ndim != type.rank or not array.size:
         reason = f"it has the shape {list(array.shape)}"
         raise Refused(InputDoesNotFit(file, input, str(type), reason))
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        reason = "it holds NaN or infinite numbers"
+    if array.dtype.kind != "f":
+        return Field(array, origin=file)
+    with np.errstate(over="ignore"):
+        held = np.isfinite(array.astype(type.numpy_dtype)).all()
+    if not held:
+        sound = np.isfinite(array).all()
+        what = f"numbers too large for {type.dtype}" if sound else "NaN or infinite numbers"
+        reason = f"it holds {what}"
         raise Refused(InputDoesNotFit(file, input, str(type), reason))
     return Field(array, origin=file)
 

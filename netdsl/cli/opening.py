@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 
 from netdsl.cli.terminal import tell
 from netdsl.compiler import build, choose, data_source, open_file, split_target
 from netdsl.diagnostics import Refused, Report
 from netdsl.model import Model
+
+MANY_WEIGHTS = 10**8  # a second's work
 
 if TYPE_CHECKING:
     from netdsl.data.dataset import Dataset
@@ -42,6 +45,14 @@ def read_weights(model: Model, path: str) -> dict[str, np.ndarray]:
     if warning is not None:
         tell([warning])
     return arrays
+
+
+def tell_of_drawing(model: Model) -> None:
+    """That random weights are drawn, where there are so many that it takes a while."""
+    count = sum(variable.type.size for variable in model.graph.variables.values()
+                if not variable.type.symbols)
+    if count > MANY_WEIGHTS:
+        click.echo(f"drawing {count:,} random weights …", err=True)
 
 
 def read_data(model: Model, specification: str | None) -> Dataset:

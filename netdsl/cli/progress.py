@@ -54,9 +54,14 @@ class Bar(Lines):
 
     def __init__(self, drawn: Progress):
         self.drawn = drawn
-        self.task = drawn.add_task("", visible=False, figures="", speed="", left="")
+        self.task = drawn.add_task(
+            "", visible=False, count="", figures="", speed="", left="")
+
+    def on_read(self, data: str) -> None:
+        self.drawn.reset(self.task, total=None, visible=True, description=f"reading {data}")
 
     def on_start(self, plan: Plan) -> None:
+        self.drawn.update(self.task, visible=False)
         super().on_start(plan)
         self.batch_size = plan.training_rows // plan.steps_per_epoch
         self.began = perf_counter()
@@ -72,7 +77,8 @@ class Bar(Lines):
         remaining = (plan.epochs - plan.done) * plan.steps_per_epoch - made
         left = timedelta(seconds=round((now - self.began) / made * remaining))
         self.drawn.update(
-            self.task, completed=batch, figures=figures(losses), left=f"{left} left",
+            self.task, completed=batch, count=f"{batch}/{plan.steps_per_epoch}",
+            figures=figures(losses), left=f"{left} left",
             speed=f"{speed:,.0f} examples/s" if batch > 1 else "",
         )
 
@@ -86,7 +92,7 @@ def bar() -> Progress:
     from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(width=columns(sys.stdout), no_color=not uses_color(sys.stdout))
-    texts = ("{task.completed}/{task.total}", "{task.fields[figures]}", "{task.fields[speed]}",
+    texts = ("{task.fields[count]}", "{task.fields[figures]}", "{task.fields[speed]}",
              "{task.fields[left]}")
     return Progress(
         TextColumn("{task.description}", markup=False), BarColumn(bar_width=30),

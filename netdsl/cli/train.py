@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from netdsl.cli import options
-from netdsl.cli.opening import open_model, read_weights
+from netdsl.cli.opening import open_model, read_weights, tell_of_drawing
 from netdsl.cli.progress import progress
 from netdsl.cli.terminal import look, show
 from netdsl.cli.verb import Verb
@@ -17,8 +17,15 @@ from netdsl.compiler import split_target
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.commands import NoTrainingProgram
 from netdsl.diagnostics.training import FolderTaken
-from netdsl.training.checkpoints import BEST, CHECKPOINT, HISTORY, WEIGHTS, epoch_file
-from netdsl.training.checkpoints import holds_training
+from netdsl.training.check import MOST
+from netdsl.training.checkpoints import (
+    BEST,
+    CHECKPOINT,
+    HISTORY,
+    WEIGHTS,
+    epoch_file,
+    holds_training,
+)
 from netdsl.training.history import History
 from netdsl.training.loop import fit
 from netdsl.views.curves import curves_text
@@ -38,7 +45,7 @@ Examples:
 @options.attributes
 @options.root
 @options.data
-@click.option("--epochs", type=click.IntRange(min=1), metavar="N",
+@click.option("--epochs", type=click.IntRange(1, MOST), metavar="N",
               help="Train so long. Default: as the file says.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
               help="What weights, order and dropout are drawn from.")
@@ -73,6 +80,8 @@ def command(
     if init is not None and lies_in(init, folder):
         raise click.UsageError(f"{init} is what the training begins with, and {folder} is where "
                                "such files are replaced; choose another folder")
+    if init is None and not resume:
+        tell_of_drawing(model)
     with progress() as observer:
         history = fit(
             model.graph, model.program, seed=seed, epochs=epochs,

@@ -13,7 +13,6 @@ from netdsl.diagnostics import Refused
 from netdsl.diagnostics.data import EmptySet, NotFinite, OutOfRange, RowsDiffer
 from netdsl.ir.tensor import is_floating
 
-
 ROWS_AT_ONCE = 1024
 
 

@@ -185,7 +185,7 @@ class OutOfMemory(Problem):
 
     def describe(self) -> Diagnostic:
         size = "" if self.needed is None else f": it needs {self.needed / 1e9:,.1f} GB"
-        notes = [] if self.have is None else [f"this machine has {self.have / 1e9:,.1f} GB"]
+        notes = [] if self.have is None else [f"there are {self.have / 1e9:,.1f} GB"]
         return self.say(f"{self.what} does not fit into the memory{size}", notes=notes,
                         suggestion=self.way)
 

@@ -275,7 +275,11 @@ class EmptySet(Problem):
     span: Span | None = None
 
     def describe(self) -> Diagnostic:
-        return self.say(f"the {self.split} part of {self.name} has no rows", self.span)
+        way = None
+        if self.split == "validation":
+            way = "`hold_out = 0.1` in the source takes a tenth of the training rows for it"
+        return self.say(f"the {self.split} part of {self.name} has no rows", self.span,
+                        suggestion=way)
 
 
 @dataclass(frozen=True)

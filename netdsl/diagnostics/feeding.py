@@ -114,6 +114,9 @@ class WrongSize(Problem):
     others: tuple[str, ...] = ()  # inputs that fixed the free dimensions of this axis
 
     def describe(self) -> Diagnostic:
+        if not self.size and self.dim != str(self.expected):
+            return self.say(f"axis {self.axis} of the input `{self.name}` is empty: {self.dim} is "
+                            "at least 1")
         named = "" if self.dim == str(self.expected) else f" ({self.dim})"
         notes = [f"{self.dim} is fixed by `{other}`" for other in self.others]
         return self.say(

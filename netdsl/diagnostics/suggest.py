@@ -97,6 +97,8 @@ PHRASES = {
     "input": "declare it: `input image: f32[B, 3, 32, 32]`",
     "add": "`+` adds tensors: `x + y`",
     "pow": "`**` is the power: `x ** 2`",
+    "logicaland": "`and` joins bool tensors: `x > 0 and x < 1`",
+    "logicalor": "`or` joins bool tensors: `x < 0 or x > 1`",
     "logicalnot": "`not` turns a bool tensor round: `not mask`",
     "multiply": "`*` multiplies tensors: `x * y`",
     "training": "leave it out: `dropout` and `batchnorm` know whether a network is trained",

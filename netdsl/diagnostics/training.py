@@ -70,6 +70,7 @@ class LossNotFinite(Problem):
     value: float
     where: str
     culprit: Culprit | None = None
+    begins: bool = False  # no step has moved the weights that were given
 
     def describe(self) -> Diagnostic:
         told, first = f"the loss `{self.loss}` became {self.value} in {self.where}", self.culprit
@@ -77,6 +78,8 @@ class LossNotFinite(Problem):
             return self.say(told, self.span, suggestion="try a lower learning rate")
         if first.span is None and not first.operands:
             way = "try a lower learning rate, or `clip 1.0`"
+            if first.what.startswith("the variable") and self.begins:
+                way = "begin with other weights: these held it before the first step"
             if first.what.startswith("the input"):
                 way = "look at the data: `netdsl evaluate` reads them too"
             return self.say(told, self.span, notes=[f"{first.what} holds {first.made}"],
@@ -200,6 +203,24 @@ class FolderInUse(Problem):
     def describe(self) -> Diagnostic:
         return self.say(f"another training is under way in {self.folder}",
                         suggestion="wait until it has ended, or choose another folder: `--out`")
+
+
+@dataclass(frozen=True)
+class RateIsZero(Problem):
+    """A learning rate that is 0 throughout: its steps move no parameter.
+
+    The statistics of batch norms and states move all the same, so it can be meant. `freeze` says
+    so more clearly.
+    """
+
+    code = "N469"
+    severity = "note"
+    span: Span | None
+    loss: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"minimising `{self.loss}` moves nothing: its learning rate is 0",
+                        self.span, suggestion="a rate above 0, such as `--set lr=0.01`")
 
 
 @dataclass(frozen=True)

@@ -57,15 +57,16 @@ COMPARISONS = (
 equal, less, less_equal, greater, greater_equal = COMPARISONS
 
 
-def joint(name: str, forward: Callable, onnx: str, doc: str) -> Op:
-    """A word that joins two bool tensors."""
-    return comparison(name, forward, onnx, doc, truth_shape, word=True)
+def joint(name: str, forward: Callable, onnx: str, doc: str, word: bool = False) -> Op:
+    """Two bool tensors by element."""
+    return comparison(name, forward, onnx, doc, truth_shape, word)
 
 
 LOGICAL = (
-    joint("logical_and", np.logical_and, "And", "Where both x and y are true."),
-    joint("logical_or", np.logical_or, "Or", "Where x or y is true, or both."),
-    joint("logical_xor", np.logical_xor, "Xor", "Where one of x and y is true, not both."),
+    joint("logical_and", np.logical_and, "And", "x and y."),
+    joint("logical_or", np.logical_or, "Or", "x or y."),
+    joint("logical_xor", np.logical_xor, "Xor", "Where one of x and y is true, not both.",
+          word=True),
 )
 logical_and, logical_or, logical_xor = LOGICAL
 

@@ -15,6 +15,7 @@ from netdsl.diagnostics import Problem, Refused, Report
 from netdsl.diagnostics.feeds import DoesNotFit
 from netdsl.diagnostics.program import NotYetTrained, WrongSetting
 from netdsl.diagnostics.rows import UnknownRow
+from netdsl.diagnostics.training import RateIsZero
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import Flow, Recipe, TrainProgram
 from netdsl.layers.arguments import BadArgument
@@ -30,6 +31,8 @@ from netdsl.training.schedules import SCHEDULES, bind_schedule
 from netdsl.training.settings import SETTINGS, bind_settings
 from netdsl.training.steps import bind_steps
 
+MOST = 10**12  # epochs and rows: schedules count steps in floats
+
 
 def check_program(graph: Graph, program: TrainProgram) -> list[Problem]:
     """Everything that is wrong with a program for this model (the whole one, not a slice): unknown
@@ -38,8 +41,8 @@ def check_program(graph: Graph, program: TrainProgram) -> list[Problem]:
     report = Report()
     for name in ("batch", "epochs"):
         count = getattr(program, name)
-        if count < 1:
-            expected = "a whole number of at least 1"
+        if not 1 <= count <= MOST:
+            expected = f"a whole number of at {'least 1' if count < 1 else f'most {MOST:,}'}"
             report.add(WrongSetting(program.spans.get(name), name, str(count), expected))
     for row in bind_settings(program, report).values():
         for problem in islice(row.misfits(graph, program), MOST_PROBLEMS):
@@ -52,6 +55,9 @@ def check_program(graph: Graph, program: TrainProgram) -> list[Problem]:
     if not report.has_errors:
         for step in steps or ():
             check_passes(settle_frozen(step.slice, program, step.coverage.frozen), program, report)
+            for each, optimizer in zip(step.step.minimize, step.optimizers):
+                if not any(optimizer.lr.ends):
+                    report.add(RateIsZero(each.span, each.loss))
     return report.problems
 
 

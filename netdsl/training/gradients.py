@@ -66,6 +66,9 @@ class GradientLog(Observer):
         self._epochs: list[Epoch] = []
         self._layers: tuple[str, ...] = ()
 
+    def on_read(self, data: str) -> None:
+        self.shown.on_read(data)
+
     def on_start(self, plan: Plan) -> None:
         self.shown.on_start(plan)
 

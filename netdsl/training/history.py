@@ -89,6 +89,9 @@ class Plan:
 class Observer:
     """Told what happens; the base does nothing with it. Subclass to draw progress."""
 
+    def on_read(self, data: str) -> None:
+        """Before the data are read, which are asked for so: `digits()`."""
+
     def on_start(self, plan: Plan) -> None: ...
 
     def on_batch(self, epoch: int, batch: int, losses: Mapping[str, float]) -> None:

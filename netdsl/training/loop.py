@@ -23,6 +23,7 @@ from netdsl.diagnostics.training import (
 )
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import TrainProgram
+from netdsl.registry import show
 from netdsl.training.check import check_executable, fed_inputs
 from netdsl.training.checkpoints import Folder, Identity
 from netdsl.training.evaluate import Evaluator
@@ -91,7 +92,10 @@ class _Run:
         if dataset is None and program.data is None:
             raise Refused(NoData(program.span))
         self.program, self.observer = program, observer
-        self.dataset = load_source(program.data) if dataset is None else dataset
+        if dataset is None:
+            observer.on_read(show(program.data))
+            dataset = load_source(program.data)
+        self.dataset = dataset
         self.batches = Batches(
             graph, self.dataset, program.batch, feeds=program.feeds, seed=seed,
             needed=fed_inputs(graph, program), span=program.spans.get("batch"),
@@ -181,7 +185,8 @@ class _Run:
         if is_best and self.early is not None:
             self.best = self.trainer.weights
         if self.folder is not None:
-            self.folder.save(self.trainer.weights, self.trainer.state, grown)
+            state = self.trainer.variables
+            self.folder.save({name: state[name] for name in self.trainer.names}, state, grown)
         self.history = grown
         self.trainer.heed(grown.figures)
         self.observer.on_epoch(epoch, is_best)

@@ -85,11 +85,17 @@ class Trainer:
             else Accumulation(plan, self.graph, self._variables)
         )
         self._places = {each.loss: each.span for each in plan.minimize}
+        self._given = self.step_count  # the weights are still those that it was given
 
     @property
     def step_count(self) -> int:
         """Steps made so far."""
         return int(self._variables[STEP])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of the parameters and buffers."""
+        return self._model
 
     @property
     def weights(self) -> Arrays:
@@ -110,6 +116,7 @@ class Trainer:
         """Go on from an earlier `state`. Raises Refused when it is of another model or program."""
         for name, array in fit(state, self._declared, origin).items():
             self._variables[name][...] = array
+        self._given = self.step_count
 
     def heed(self, figures: Mapping[str, Sequence[float]]) -> None:
         """Take note of what validation has measured after each epoch so far, by name: for the
@@ -157,6 +164,8 @@ class Trainer:
         except NotFinite as found:
             first = culprit(self.graph, found.name, fed, self._variables, key)
             where, span = f"step {self.step_count + 1}", self._places.get(found.name)
-            raise Refused(LossNotFinite(span, found.name, found.value, where, first)) from None
+            begins = self.step_count == self._given
+            told = LossNotFinite(span, found.name, found.value, where, first, begins)
+            raise Refused(told) from None
         self.norms = {name: float(value) for name, value in results.metrics.items()}
         return {name: float(value) for name, value in results.losses.items()}

@@ -78,9 +78,18 @@ def ordinary_file(path: str | os.PathLike) -> tuple[Path, ModuleType]:
     path = Path(path)
     format = format_of(path)
     if not os.path.isfile(path):
-        reason = "it is no ordinary file" if os.path.lexists(path) else "it does not exist"
-        raise Refused(UnreadableWeights(str(path), reason))
+        raise Refused(UnreadableWeights(str(path), why_no_file(path)))
     return path, format
+
+
+def why_no_file(path: Path) -> str:
+    try:
+        os.lstat(path)
+    except PermissionError as error:
+        return reason_of(error)
+    except (OSError, ValueError):
+        return "it does not exist"
+    return "it is no ordinary file"
 
 
 def guarded(reader: Callable[[Path], T], path: Path) -> T:

@@ -108,7 +108,7 @@ REFUSED = {
     "mean(norm(x, -1))": "a number of at least 0",
     "f32(any(x))": "needs a bool tensor",
     "sum(top_k(x, 4)[0])": "fewer than 4",
-    "mean(f32(logical_or(x, x)))": "needs bool tensors",
+    "mean(f32(logical_xor(x, x)))": "needs bool tensors",
 }
 
 

@@ -127,7 +127,10 @@ ROWS: list[tuple[str, Callable[..., np.ndarray]]] = [
     ("clip(x, low = 0)", lambda x: np.maximum(x, 0)),
     ("f32(clip(argmax(x, axis = 2), 1, 2))", lambda x: np.clip(x.argmax(2), 1, 2)),
     ("floor(x) + ceil(x) + floor(3 / 2)", lambda x: np.floor(x) + np.ceil(x) + 1),
-    ("where(logical_and(x > 0, x < 1), 1, 0 * x)", lambda x: (x > 0) & (x < 1)),
+    ("where(x > 0 and x < 1, 1, 0 * x)", lambda x: (x > 0) & (x < 1)),
+    ("f32(x > 1 or x < 0 and x > -1 or false)", lambda x: (x > 1) | (x < 0) & (x > -1)),
+    ("f32(true and not (x > 1))", lambda x: ~(x > 1)),
+    ("f32(logical_xor(x > 0, x > 1))", lambda x: (x > 0) ^ (x > 1)),
     ("where(x != 0, 1 / x, 0)", lambda x: 1 / x),
     # images
     ("adaptive_avgpool(image, 1)", lambda image: image.mean((2, 3), keepdims=True)),

@@ -182,18 +182,19 @@ def hypot(x, y):
     return "sqrt({0} * {0} + {1} * {1})".format(*fitted(x, y))
 
 
-def logical(word: str):
+def logical(phrase: str):
     """Of floats, by whether they are 0."""
 
     def row(x, y):
         left, right = fitted(x, y)
-        return f"{word}({left} != 0, {right} != 0)"
+        return phrase.format(x=f"{left} != 0", y=f"{right} != 0")
 
     return row
 
 
 BINARY = {
-    **{name: logical(name) for name in ("logical_and", "logical_or", "logical_xor")},
+    "logical_and": logical("({x} and {y})"), "logical_or": logical("({x} or {y})"),
+    "logical_xor": logical("logical_xor({x}, {y})"),
     "add": summed, "sub": difference, "mul": of_two("{x} * {y}"),
     "rsub": lambda x, y, *, alpha=1: "{1} - {2} * {0}".format(*fitted(x, y), number(alpha)),
     "div:no_rounding_mode": divided, "div:floor_rounding": divided, "true_divide": divided,

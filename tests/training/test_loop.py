@@ -230,11 +230,14 @@ def test_a_cut_off_checkpoint_is_refused(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_epochs_before(tmp_path):
-    trained(tmp_path, epochs=1)
     data = blobs()
-    data.train["x"].values[3] = np.nan
+
+    class Poison(Observer):
+        def on_epoch(self, epoch, is_best):
+            data.train["x"].values[3] = np.nan
+
     with pytest.raises(Refused) as refused:
-        fit(perceptron(), PROGRAM, dataset=data, out=tmp_path, resume=True)
+        fit(perceptron(), PROGRAM, dataset=data, out=tmp_path, observer=Poison())
     problem, = refused.value.problems
     assert (problem.code, problem.loss) == ("N461", "ce")
     assert problem.where.endswith("of epoch 2") and problem.culprit.what == "the input `x`"

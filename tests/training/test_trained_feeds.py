@@ -10,6 +10,7 @@ from netdsl.data.batches import Batches
 from netdsl.data.sources import load_source
 from netdsl.diagnostics import Refused
 from netdsl.training.check import check_executable, check_program, fed_inputs
+from netdsl.training.history import Observer
 from netdsl.training.loop import fit
 from netdsl.training.scheduled import at_the_end
 from netdsl.training.trainer import Trainer
@@ -74,16 +75,11 @@ train M {{
 """
 
 
-class Steps:
+class Steps(Observer):
     """Notes the loss of every step."""
 
     def __init__(self):
         self.losses: list[float] = []
-
-    def on_start(self, plan): ...
-    def on_epoch(self, epoch, is_best): ...
-    def on_end(self, history): ...
-    def on_norms(self, *norms): ...
 
     def on_batch(self, epoch, batch, losses):
         self.losses.append(losses["told"])
