@@ -138,11 +138,14 @@ def row_count(split: Split) -> int:
 
 def numbered_classes(*splits: Split) -> tuple[str, ...]:
     """The names of the classes that whole numbers in `label` count: "0", "1", … up to the largest
-    in any of the splits; none where there is no such field or they are 10,000 and more."""
+    in any of the splits; none where there is no such field, they are 10,000 and more, or a number
+    below 0 marks rows that count for none, which the model's range and `ignore` judge."""
     highest = -1
     for split in filter(None, splits):
         label = split.get("label")
         if label is None or label.values.ndim != 1 or label.values.dtype.kind not in "ui":
+            return ()
+        if label.values.min(initial=0) < 0:
             return ()
         highest = max(highest, int(label.values.max(initial=0)))
     return tuple(map(str, range(highest + 1))) if highest < 10_000 else ()

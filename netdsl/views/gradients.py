@@ -94,6 +94,8 @@ def draw_gradients(profiles: Sequence[GradientProfile], path: Path, format: str)
 
 def draw_curves(axes: Sequence, profiles: Sequence[GradientProfile]) -> None:
     """The minimised losses by step on the left, what validation measured by epoch on the right."""
+    from matplotlib.ticker import MaxNLocator
+
     left, right = axes
     for profile in profiles:
         stops = [stop for _, stop in profile.stages()]
@@ -107,6 +109,7 @@ def draw_curves(axes: Sequence, profiles: Sequence[GradientProfile]) -> None:
                 right.plot(numbers, figures, "o-", label=f"{profile.model}: {name}", markersize=3)
     left.set(xlabel="step", ylabel="loss in training")
     right.set(xlabel="epoch", ylabel="validation")
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
     for panel in axes:
         panel.grid(alpha=0.3)
         if panel.get_legend_handles_labels()[0]:

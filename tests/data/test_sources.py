@@ -194,6 +194,12 @@ def test_npz(tmp_path):
     assert data.classes == ("0", "1", "2")
 
 
+def test_labels_below_zero_count_for_no_class(tmp_path):
+    """They may be what a loss ignores: the model's range judges them, where it is fed."""
+    np.savez(tmp_path / "a.npz", x=np.ones((10, 2)), label=np.arange(10) % 4 - 1)
+    assert load("npz", str(tmp_path / "a.npz")).classes == ()
+
+
 def test_npz_of_images_and_of_figures(tmp_path):
     np.savez(tmp_path / "a.npz", image=np.full((10, 3, 2, 2), 255, np.uint8), age=np.arange(10.0))
     data = load("npz", str(tmp_path / "a.npz"))
