@@ -8,11 +8,12 @@ batch may be smaller.
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from netdsl.data.ahead import paced
-from netdsl.data.dataset import Dataset, Split, check_labels, row_count
+from netdsl.data.dataset import Dataset, Field, Split, check_labels, row_count
 from netdsl.data.draws import MEASURING, shuffled
 from netdsl.data.feeds import bind_feeds, check_brightness, check_facts, check_feeds
 from netdsl.data.ways import Drawn, Known, Moment, Pipe
@@ -47,7 +48,7 @@ class Batches:
         splits = [split for split in (dataset.train, dataset.validate) if split]
         for split in splits:
             types = {name: field.type for name, field in split.items()}
-            check_feeds(graph, wanted, types, report)
+            check_feeds(graph, wanted, types, report, offers=dataset.offers)
         known = [way for way in wanted if isinstance(way, Known)]
         facts = dataset.facts() if known else {}
         check_facts(graph, known, {name: fact.shape for name, fact in facts.items()}, report)
@@ -63,8 +64,23 @@ class Batches:
         for pipe in self._pipes:
             if pipe.input in graph.ranges:
                 for split in splits:
-                    check_labels(split[pipe.field], *graph.ranges[pipe.input],
-                                 graph.besides.get(pipe.input, ()))
+                    self._check_range(graph, pipe, split[pipe.field])
+
+    def _check_range(self, graph: Graph, pipe: Pipe, field: Field) -> None:
+        """Raises Refused for a number outside the range of the pipe's input, with the class that
+        it counts and the range that the field needs."""
+        low, high = graph.ranges[pipe.input]
+        try:
+            check_labels(field, low, high, graph.besides.get(pipe.input, ()))
+        except Refused as refused:
+            problem, classes = refused.problems[0], self.dataset.classes
+            is_class = 0 <= problem.value < len(classes)
+            least, most = int(field.values.min()), int(field.values.max())
+            raise Refused(replace(
+                problem, field=pipe.field,
+                called=classes[problem.value] if is_class else "",
+                needs=max(len(classes), most + 1) if least >= low else None,
+            )) from None
 
     @property
     def steps_per_epoch(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from zlib import crc32
 
@@ -69,12 +69,14 @@ Split: TypeAlias = Mapping[str, Field]
 class Dataset:
     """`name` is how the data were asked for: `digits()`. `validate` may be empty: no fields.
     `classes` names what the field `label` counts, or the tokens of a text by their numbers; empty
-    where there are no classes."""
+    where there are no classes. `offers` are the fields that the source could make besides, each
+    with the argument that asks for it."""
 
     name: str
     train: Split
     validate: Split
     classes: tuple[str, ...] = ()
+    offers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part, split in (("training", self.train), ("validation", self.validate)):
@@ -130,6 +132,11 @@ def _checksum(split: Split) -> int:
             total = crc32("\0".join(map(str, piece)).encode("utf-8", "replace") if is_text
                           else np.ascontiguousarray(piece).tobytes(), total)
     return total
+
+
+def facts_of(fields: Collection[str]) -> tuple[str, ...]:
+    """The names in `data.NAME` that data with these fields can know."""
+    return ("frequencies",) if "label" in fields else ()
 
 
 def row_count(split: Split) -> int:

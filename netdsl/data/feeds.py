@@ -11,10 +11,11 @@ several inputs from one field, draw independently: each draw is named by the inp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
+from types import MappingProxyType
 
-from netdsl.data.dataset import FieldType, Split
+from netdsl.data.dataset import FieldType, Split, facts_of
 from netdsl.data.noise import RANDOM_DRAWS
 from netdsl.data.pixels import Normalize
 from netdsl.data.transform import RowShape
@@ -197,10 +198,13 @@ def check_feeds(
     types: Mapping[str, FieldType],
     report: Report,
     span: Span | None = None,
+    offers: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Reports every pipe that cannot be fed from these fields: unknown fields, dtypes and shapes
-    that do not fit the input. `span` is where the data are named."""
-    unfed: dict[str, bool] = {}  # by name, whether it is a single number
+    that do not fit the input. `span` is where the data are named, `offers` are the fields that
+    arguments of the source would make."""
+    ways = list(ways)
+    unfed: dict[str, Pipe] = {}
     for way in ways:
         if not isinstance(way, Pipe):
             continue
@@ -215,11 +219,33 @@ def check_feeds(
                 what = f"the field `{way.field}`"
                 report.add(DoesNotFit(way.span or span, base_name(name), str(type), what, reason))
         elif way.feed is None:
-            unfed[base_name(name)] = not type.shape
+            unfed.setdefault(base_name(name), way)
         else:
-            report.add(UnknownField(head_of(way.feed).span, way.field, tuple(types)))
+            report.add(UnknownField(head_of(way.feed).span, way.field, tuple(types),
+                                    facts_of(types)))
     if unfed:
-        report.add(NotFed(span, tuple(unfed), next(iter(unfed.values())), tuple(types)))
+        report.add(NotFed(span, tuple(unfed), tuple(types), _way_to_feed(graph, unfed, types),
+                          _asked_for(ways, unfed, types, offers)))
+
+
+def _way_to_feed(graph: Graph, unfed: Mapping[str, Pipe], types: Mapping[str, FieldType]) -> str:
+    """What could feed the first of these inputs: a field that fits it, or one to transform."""
+    way = next(iter(unfed.values()))
+    type = graph.inputs[way.input].type
+    if not type.shape:
+        return "cosine(0.99, 1.0)"
+    fitting = [name for name, field in types.items() if misfit(way, field, type) is None]
+    return fitting[0] if fitting else f"{next(iter(types), '…')} -> …"
+
+
+def _asked_for(ways: Iterable[Way], unfed: Collection[str], types: Collection[str],
+               offers: Mapping[str, str]) -> tuple[str, ...]:
+    """The arguments of the source that would make all of these inputs' fields, and take none away
+    that another input needs: where `x` gathers columns, they are no fields of their own."""
+    read = {way.field for way in ways if isinstance(way, Pipe) and way.field in types}
+    if not unfed or not all(name in offers for name in unfed) or read - {"label"}:
+        return ()
+    return tuple(offers[name] for name in offers if name in unfed)
 
 
 def check_facts(

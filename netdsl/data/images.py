@@ -58,6 +58,7 @@ class Images(Source):
     the folders in alphabetical order. They may differ in size until a feed makes them equal:
     `image -> resize(256) -> center_crop(224)`.
 
+    Rows stand in turn from each class, so that the first ones, which `take` takes, hold all.
     `validate` is such a folder of validation images. Without it, a folder with `train` in it has
     them in `val`, `valid`, `validate`, `validation` or `test`, the first that there is; else every
     fifth image of each class is held out. JPEG, PNG, WebP, GIF, BMP, TIFF and PPM are read, turned
@@ -85,6 +86,7 @@ class Images(Source):
                 train = train / "train"
             classes = tuple(sorted(entry.name for entry in _entries(train) if entry.is_dir()))
             if not classes:
+                _check_folder(train)
                 raise Refused(NotByClass(str(train), "it holds no folders", EXPECTED))
             held = {} if validate is None else self._split(validate, classes)
             return Dataset(self.folder, self._split(train, classes), held, classes)
@@ -93,23 +95,33 @@ class Images(Source):
             raise Refused(CannotRead(str(error.filename or train), reason)) from None
 
     def _split(self, folder: Path, classes: tuple[str, ...]) -> Split:
+        _check_folder(folder)
         unknown = [entry.name for entry in _entries(folder)
                    if entry.is_dir() and entry.name not in classes]
         if unknown:
             raise Refused(NotByClass(str(folder / unknown[0]), "training has no such class",
                                      ", ".join(classes[:20])))
-        paths: list[str] = []
-        labels: list[int] = []
+        rows: list[tuple[int, int, str]] = []  # place in the class, class, path
         for number, name in enumerate(classes):
             files = [str(entry) for entry in _entries(folder / name)
                      if entry.suffix.lower() in pictures.SUFFIXES]
+            if not (folder / name).is_dir():
+                found = f"it holds no folder `{name}`, a class of the images for training"
+                raise Refused(NotByClass(str(folder), found, EXPECTED))
             if not files:
                 raise Refused(NotByClass(str(folder / name), "it holds no images", EXPECTED))
-            paths += files
-            labels += [number] * len(files)
+            rows += [(place, number, file) for place, file in enumerate(files)]
+        _, labels, paths = zip(*sorted(rows))
         return {"image": ImageFiles(np.array(paths, object), origin=str(folder),
                                     channels=self.channels),
                 "label": Field(np.array(labels, NUMBER), origin=str(folder))}
+
+
+def _check_folder(path: Path) -> None:
+    """Raises Refused where no folder is."""
+    if not path.is_dir():
+        reason = "it is no folder" if path.exists() else "there is no such folder"
+        raise Refused(CannotRead(str(path), reason))
 
 
 def _entries(folder: Path) -> list[Path]:

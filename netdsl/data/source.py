@@ -30,7 +30,8 @@ class Source:
               validation rows, in place of those that the source has; 0: none
     fraction  that part of the training rows of each class, at least one, chosen at random by
               `seed`; the validation rows stay, so that results compare
-    take      the first n rows of both parts
+    take      the first n rows of both parts, as they stand: of rows sorted by class, as a table
+              may hold them, those of the first class; `fraction` takes of each
     """
 
     classes: Names = ()
@@ -115,8 +116,10 @@ def _class_numbers(wanted: tuple[str | int, ...], known: tuple[str, ...]) -> lis
     numbers: list[int] = []
     for entry in wanted:
         number = known.index(entry) if entry in known else entry
-        if not isinstance(number, int) or not 0 <= number < len(known) or number in numbers:
+        if not isinstance(number, int) or not 0 <= number < len(known):
             raise Refused(UnknownClass(show(entry), known))
+        if number in numbers:
+            raise Refused(UnknownClass(show(entry), known, twice=True))
         numbers.append(number)
     return numbers
 

@@ -16,7 +16,7 @@ from netdsl.data.files import read_text
 from netdsl.data.source import Source
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.data import BadTable, UnknownColumn
-from netdsl.registry import Kind, Text, instance, list_of
+from netdsl.registry import Kind, Text, instance, list_of, show
 
 LONGEST = 2**24  # characters of a line
 CELLS = 2**20  # that are kept as texts at a time
@@ -64,7 +64,19 @@ class Csv(Source):
             held = self._fields(self.validate, other)
         label = table.get(self.label)
         named = label is not None and label.names
-        return Dataset(self.file, train, held, named or numbered_classes(train, held))
+        classes = named or numbered_classes(train, held)
+        return Dataset(self.file, train, held, classes, self._offers(table))
+
+    def _offers(self, table: dict[str, Column]) -> dict[str, str]:
+        """`label` as the one column of texts, `x` as the columns of numbers besides."""
+        texts = [name for name, column in table.items() if column.names]
+        offers = {}
+        if self.label not in table and len(texts) == 1:
+            offers[LABEL] = f"label = {show(texts[0])}"
+        numbers = tuple(name for name in table if name not in (*texts, self.label))
+        if numbers and not self.features:
+            offers["x"] = f"features = {show(numbers)}"
+        return offers
 
     def _table(self, file: str) -> dict[str, Column]:
         listed = {*self.columns, *self.features}

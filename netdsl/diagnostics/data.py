@@ -259,10 +259,19 @@ class OutOfRange(Problem):
     low: int
     high: int
     span: Span | None = None
+    field: str = "label"
+    called: str = ""  # the class or the token that the number counts
+    needs: int | None = None  # the end of a range that all rows are in, where it begins at `low`
 
     def describe(self) -> Diagnostic:
-        return self.say(f"{self.file}: the label in row {self.row:,} is {self.value}, outside "
-                        f"{self.low}..{self.high}", self.span)
+        what = "the label" if self.field == "label" else f"the field `{self.field}`"
+        named = f" ({self.called[:80]!a})" if self.called not in ("", str(self.value)) else ""
+        way = None
+        if self.needs is not None:
+            way = (f"the data need `in {self.low}..{self.needs}`: the range of the input, or the "
+                   "attribute that it ends with")
+        return self.say(f"{self.file}: {what} in row {self.row:,} is {self.value}{named}, outside "
+                        f"{self.low}..{self.high}", self.span, suggestion=way)
 
 
 @dataclass(frozen=True)
@@ -296,9 +305,10 @@ class BatchTooLarge(Problem):
     span: Span | None = None
 
     def describe(self) -> Diagnostic:
+        power = 1 << max(self.rows.bit_length() - 1, 0)  # the largest that fits
         return self.say(f"a batch of {self.batch:,} does not fit a training set of "
                         f"{self.rows:,} rows", self.span,
-                        suggestion=f"`batch {max(self.rows // 8, 1)}`, or `--set batch=…`")
+                        suggestion=f"`batch {power}`, or `--set batch={power}`")
 
 
 @dataclass(frozen=True)
@@ -313,12 +323,16 @@ class UnknownClass(Problem):
     given: str
     known: tuple[str, ...]
     span: Span | None = None
+    twice: bool = False
 
     def describe(self) -> Diagnostic:
+        if self.twice:
+            return self.say(f"`classes` names {self.given} twice", self.span,
+                            suggestion="name each class once")
         known = listed(self.known[:20])
         note = f"the classes are {known}" if known else "these data have no classes"
-        return self.say(f"`classes` names {self.given}, which is not a class or stands there twice",
-                        self.span, notes=[note],
+        return self.say(f"`classes` names {self.given}, which is not a class", self.span,
+                        notes=[note],
                         suggestion=did_you_mean(self.given.strip('"'), self.known))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netdsl.diagnostics import Diagnostic, Mark, Problem
 from netdsl.diagnostics.names import listed
-from netdsl.diagnostics.suggest import did_you_mean
+from netdsl.diagnostics.suggest import did_you_mean, nearest
 from netdsl.source import Span
 
 
@@ -52,21 +52,28 @@ class NotFed(Problem):
         feed a = image -> random_flip()
         feed noise = normal(std = 1)
         feed momentum = cosine(0.996, 1.0)
+
+    A table has a field for each column. Its source names the one that is the label and gathers
+    others into one field `x`:
+
+        data csv("iris.csv", label = "species", features = ["length", "width"])
     """
 
     code = "N443"
     span: Span | None
     names: tuple[str, ...]
-    scalar: bool  # the first of them
     fields: tuple[str, ...]
+    head: str = "…"  # what could feed the first of them
+    arguments: tuple[str, ...] = ()  # of the source, that would make all of them
 
     def describe(self) -> Diagnostic:
-        field = self.fields[0] if self.fields else "…"
-        head = "cosine(0.99, 1.0)" if self.scalar else field
+        way = f"say what does: `feed {self.names[0]} = {self.head}`"
+        if self.arguments:
+            way = f"give the source `{', '.join(self.arguments)}`"
         inputs = f"input{'s' if len(self.names) > 1 else ''} {listed(self.names)}"
         return self.say(f"nothing feeds the {inputs}", self.span,
                         notes=[f"the data have the fields {listed(self.fields)}"],
-                        suggestion=f"say what does: `feed {self.names[0]} = {head}`")
+                        suggestion=way)
 
 
 @dataclass(frozen=True)
@@ -74,17 +81,21 @@ class UnknownField(Problem):
     """A field that the data set does not have.
 
         feed a = imgae -> random_flip()        # did you mean `image`?
+        feed often = data.frequencies          # a figure of all rows, behind `data.`
     """
 
     code = "N444"
     span: Span | None
     name: str
     known: tuple[str, ...]
+    facts: tuple[str, ...] = ()
 
     def describe(self) -> Diagnostic:
+        way, fact = did_you_mean(self.name, self.known), nearest(self.name, self.facts)
+        if way is None and fact is not None:
+            way = f"did you mean `data.{fact}`?"
         return self.say(f"the data have no field `{self.name}`", self.span,
-                        notes=[f"their fields are {listed(self.known)}"],
-                        suggestion=did_you_mean(self.name, self.known))
+                        notes=[f"their fields are {listed(self.known)}"], suggestion=way)
 
 
 @dataclass(frozen=True)

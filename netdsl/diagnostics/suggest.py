@@ -74,6 +74,8 @@ FOREIGN = {
     "random_erase": "randomerasing",
     "blur": "gaussianblur randomblur",
     "noise": "gaussiannoise",
+    "normal": "randn gaussian",
+    "uniform": "rand",
     "cosine": "cosinesimilarity cosineannealing cosineannealinglr cosinedecay",
     "steps": "numsteps numinferencesteps multisteplr steplr",
 }

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isfinite
 from typing import Annotated, Any
 
 from netdsl.ir.dim import Expr
@@ -14,9 +15,12 @@ from netdsl.ir.graph import Initializer, Value
 
 class BadArgument(Exception):
     """A value that an argument cannot take; the message says what is wrong with it, or with the
-    `item` of that number in a list."""
+    `item` of that number in a list. `argument` names the argument where that is found as the word
+    is applied, and `way` a way out then."""
 
     item: int | None = None
+    argument: str | None = None
+    way: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,24 @@ def real(value: Any) -> float:
         raise BadArgument("is too large") from None
 
 
+def not_negative(value: Any) -> float:
+    if real(value) < 0:
+        raise BadArgument("is negative")
+    return float(value)
+
+
+def above_zero(value: Any) -> float:
+    if not_negative(value) == 0:
+        raise BadArgument("is not above 0")
+    return float(value)
+
+
+def share(value: Any) -> float:
+    if not_negative(value) > 1:
+        raise BadArgument("is more than 1")
+    return float(value)
+
+
 def or_none(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else convert(value)
 
@@ -130,12 +152,16 @@ def paddings(value: Any) -> int | tuple | SamePadding:
     return tuple(pads)
 
 
-def weights(value: Any) -> tuple[float, ...]:
+def taps(value: Any) -> tuple[float, ...]:
+    """Weights along a window, which are divided by their sum."""
     if not isinstance(value, (tuple, list)):
         raise BadArgument("is not a list")
-    numbers = tuple(map(real, value))
-    if not numbers or sum(numbers) == 0:
+    numbers = numbers_or_tensor(value)
+    total = sum(numbers)
+    if not numbers or total == 0:
         raise BadArgument("has the sum 0")
+    if not isfinite(total):
+        raise BadArgument("has a sum that is too large")
     return numbers
 
 
@@ -245,6 +271,9 @@ def reduction(*names: str) -> Callable[[Any], str]:
 Count = Annotated[int, Kind("a whole number of at least 1", at_least(1))]
 Whole = Annotated[int, Kind("a whole number", whole)]
 Real = Annotated[float, Kind("a number", real)]
+NotNegative = Annotated[float, Kind("a number of at least 0", not_negative)]
+AboveZero = Annotated[float, Kind("a number above 0", above_zero)]
+Share = Annotated[float, Kind("a number between 0 and 1", share)]
 RealOrNone = Annotated[Any, Kind("a number", or_none(real))]
 WholeOrNone = Annotated[Any, Kind("a whole number", or_none(whole))]
 Flag = Annotated[bool, Kind("true or false", flag)]
@@ -255,7 +284,7 @@ Extra = Annotated[Any, Kind("a whole number, or one for each axis", per_axis(0))
 Paddings = Annotated[
     Any, Kind("a whole number, one for each axis, pairs (before, after), or `same`", paddings)
 ]
-Weights = Annotated[tuple, Kind("a list of numbers such as [1, 2, 1]", weights)]
+Taps = Annotated[tuple, Kind("a list of numbers whose sum is not 0", taps)]
 Length = Annotated[Any, Kind("a size of at least 1", length(1))]
 Size = Annotated[Any, Kind("a size of at least 0", length(0))]
 Number = Annotated[Any, Kind("a number", number)]

@@ -126,6 +126,7 @@ def clip(b: Site, x: Value, *, low: RealOrNone = None, high: RealOrNone = None) 
     out. Its slope at both bounds is 1, as that of PyTorch's clamp."""
     if low is None and high is None:
         raise ShapeError("needs a bound: `low`, `high` or both")
+    activation.check_bounds(low, high)
     if not x.type.is_float and any(bound is not None and bound % 1 for bound in (low, high)):
         raise ShapeError(f"the bounds of {x.type} must be whole numbers", 0)
     return b.emit(activation.clip, x, low=low, high=high)

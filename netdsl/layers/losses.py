@@ -261,6 +261,10 @@ def accuracy(
     which classes are taken for which.
     """
     axis = from_front(axis, logits)
+    classes = logits.shape[axis]
+    if isinstance(classes, int) and top > classes:
+        raise ShapeError(f"`top` is {top}: there are {classes} classes", 0, axes=((0, axis),),
+                         suggestion=f"`top = {max(classes // 2, 1)}`")
     counts, known = counted(b, label, ignore)
     right = hits(b, logits, known, axis, top)
     right = right if counts is None else right & counts

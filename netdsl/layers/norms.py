@@ -11,7 +11,7 @@ from math import gcd, prod
 
 from netdsl.ir.graph import Initializer, Value
 from netdsl.ir.op import RankError, ShapeError
-from netdsl.layers.arguments import Count, Flag, Init, Real
+from netdsl.layers.arguments import AboveZero, Count, Flag, Init, NotNegative, Share
 from netdsl.layers.neural import ONES, ZEROS, fixed
 from netdsl.layers.words import Site, function, layer
 from netdsl.ops import constant, layout, rownorm
@@ -38,7 +38,7 @@ def scale_and_shift(
 
 @layer
 def batchnorm(
-    b: Site, x: Value, *, eps: Real = 1e-5, momentum: Real = 0.1, affine: Flag = True,
+    b: Site, x: Value, *, eps: NotNegative = 1e-5, momentum: Share = 0.1, affine: Flag = True,
     init: Init = ONES,
 ) -> Value:
     """Each channel to mean 0 and variance 1, then scaled and shifted (Ioffe & Szegedy 2015).
@@ -68,7 +68,7 @@ def batchnorm(
 
 @layer
 def layernorm(
-    b: Site, x: Value, *, eps: Real = 1e-5, axes: Count = 1, affine: Flag = True,
+    b: Site, x: Value, *, eps: NotNegative = 1e-5, axes: Count = 1, affine: Flag = True,
     bias: Flag = True, init: Init = ONES,
 ) -> Value:
     """The last axis, or the last `axes` together, to mean 0 and variance 1, then scaled and shifted
@@ -108,7 +108,7 @@ def row_scale(
 
 @layer
 def rmsnorm(
-    b: Site, x: Value, *, eps: Real = 1e-5, axes: Count = 1, affine: Flag = True,
+    b: Site, x: Value, *, eps: NotNegative = 1e-5, axes: Count = 1, affine: Flag = True,
     init: Init = ONES,
 ) -> Value:
     """x / √(mean(x²) + eps) over the last axis, or the last `axes` together, then scaled (Zhang &
@@ -124,7 +124,7 @@ def rmsnorm(
 
 @layer
 def groupnorm(
-    b: Site, x: Value, *, groups: Count, eps: Real = 1e-5, affine: Flag = True,
+    b: Site, x: Value, *, groups: Count, eps: NotNegative = 1e-5, affine: Flag = True,
     init: Init = ONES,
 ) -> Value:
     """Each group of channels to mean 0 and variance 1, then scaled and shifted (Wu & He 2018).
@@ -143,7 +143,7 @@ def groupnorm(
 
 @layer
 def instancenorm(
-    b: Site, x: Value, *, eps: Real = 1e-5, affine: Flag = False, init: Init = ONES
+    b: Site, x: Value, *, eps: NotNegative = 1e-5, affine: Flag = False, init: Init = ONES
 ) -> Value:
     """Each channel of each example to mean 0 and variance 1 over its places (Ulyanov et al. 2016).
 
@@ -159,7 +159,8 @@ def instancenorm(
 
 @function
 def lrn(
-    b: Site, x: Value, *, size: Count = 5, alpha: Real = 1e-4, beta: Real = 0.75, k: Real = 1.0
+    b: Site, x: Value, *, size: Count = 5, alpha: AboveZero = 1e-4, beta: AboveZero = 0.75,
+    k: NotNegative = 1.0,
 ) -> Value:
     """Local response normalisation (Krizhevsky et al. 2012): each element of [N, C, …] divided by
     (k + alpha / size · Σ x²)ᵝ, the sum over `size` neighbouring channels at its place.

@@ -8,7 +8,7 @@ from math import fsum
 from netdsl.ir.assumptions import known
 from netdsl.ir.graph import Value
 from netdsl.ir.op import Op, RankError, ShapeError
-from netdsl.layers.arguments import Count, Flag, Paddings, Sizes, Weights
+from netdsl.layers.arguments import Count, Flag, Paddings, Sizes, Taps
 from netdsl.layers.windows import spatial, spatial_axes, window
 from netdsl.layers.words import Site, function
 from netdsl.ops import constant, elementwise, layout, pool, reduction
@@ -68,7 +68,7 @@ def lppool(
 
 @function
 def blurpool(
-    b: Site, x: Value, *, weights: Weights = (1, 2, 1), stride: Sizes = 2,
+    b: Site, x: Value, *, weights: Taps = (1, 2, 1), stride: Sizes = 2,
     pad: Paddings = None,
 ) -> Value:
     """The weighted average of each window, by fixed weights that are the same along every spatial

@@ -115,6 +115,13 @@ def einsum(b: Site, *xs: Value, pattern: ContractionOf) -> Value:
     return reordered(b, total, tuple(have.index(name) for name in result))
 
 
+def spaced(tokens: tuple[Token, ...], rank: int) -> str | None:
+    """The way out for `bchw`, one long name where an axis for each letter is meant."""
+    letters = "".join(token.text for token in tokens)
+    is_meant = len(tokens) == 1 and letters.isalpha() and len(letters) == rank
+    return f"`{' '.join(letters)}`: a space stands between axes" if is_meant else None
+
+
 def contraction_sizes(operands: tuple[tuple[Token, ...], ...], xs: tuple[Value, ...]):
     """The size of every axis. Raises BadPattern where two of one name differ."""
     sizes: dict[str, Dim] = {}
@@ -122,7 +129,7 @@ def contraction_sizes(operands: tuple[tuple[Token, ...], ...], xs: tuple[Value, 
         if len(tokens) != x.type.rank:
             start, stop = (tokens[0].start, tokens[-1].stop) if tokens else (0, 0)
             raise BadPattern(f"{len(tokens)} axes are named, the tensor {x.type} has "
-                             f"{x.type.rank}", start, stop, misfit=True)
+                             f"{x.type.rank}", start, stop, True, spaced(tokens, x.type.rank))
         for token, dim in zip(tokens, x.shape):
             if not agree(sizes.setdefault(token.text, dim), dim):
                 raise token.wrong(f"`{token.text}` is {dim} here and {sizes[token.text]} before",

@@ -55,14 +55,17 @@ def var(
 ) -> Value:
     """The variance over an axis, several, or all: Σ (x - mean(x))² / (n - correction).
 
-    The correction of 1 makes it unbiased, as in PyTorch; with 0 it is the mean square. Of one
-    element, with the correction, there is none: the result is NaN.
+    The correction of 1 makes it unbiased, as in PyTorch; with 0 it is the mean square. Of no more
+    elements than the correction there is none: refused, or NaN where only data tell how many.
     """
     axes, term = reduced_axes(x, axis), Term(b.emit, x)
+    count = size(tuple(x.shape[i] for i in axes)) - correction
+    if isinstance(count, int) and count <= 0:
+        raise ShapeError(f"{count + correction} elements without the correction of {correction} "
+                         "leave nothing to divide by", 0, suggestion="`correction = 0`")
     apart = term - Term(b.emit, b.emit(reduction.mean, x, axes=axes, keep=True))
     total = b.emit(reduction.sum_, apart.then(elementwise.square).value, axes=axes, keep=keep)
-    count = size(tuple(x.shape[i] for i in axes)) - correction
-    return (Term(b.emit, total) / (max(count, 0) if isinstance(count, int) else count)).value
+    return (Term(b.emit, total) / count).value
 
 
 @function
@@ -210,7 +213,11 @@ def l2norm(b: Site, x: Value, *, axis: Axes) -> Value:
 
 @function
 def cosine(b: Site, x: Value, y: Value, *, axis: Axes = -1) -> Value:
-    """The cosine of the angle between x and y along an axis: [B, d] and [B, d] give [B]."""
+    """The cosine of the angle between x and y along an axis: [B, d] and [B, d] give [B].
+
+    A length below 1e-12 counts as 1e-12: the cosine with a vector of zeros is 0, and its gradient
+    there has a length of up to 1e12. (PyTorch's `cosine_similarity` takes 1e-8 for both.)
+    """
     axes = reduced_axes(x, axis if isinstance(axis, tuple) else (axis,))
     for i in axes:  # one number against many would be no angle
         if x.type.rank == y.type.rank and not agree(x.shape[i], y.shape[i]):

@@ -17,6 +17,7 @@ from netdsl.ops.elementwise import (
     erf,
     erf_forward,
     exp,
+    float_type,
     sigmoid,
     sigmoid_forward,
     steps,
@@ -179,6 +180,30 @@ class HardtanhAttrs(Attrs):
     high: float = 1.0
 
 
+def softplus_shape(a: SoftplusAttrs, x: TensorType) -> TensorType:
+    if not a.beta > 0:
+        raise ShapeError(f"`beta` must be above 0, not {a.beta:g}")
+    return float_type(a, x)
+
+
+def celu_shape(a: EluAttrs, x: TensorType) -> TensorType:
+    if a.alpha == 0:
+        raise ShapeError("`alpha` must not be 0: x is divided by it", suggestion="`relu`")
+    return float_type(a, x)
+
+
+def check_bounds(low: float | None, high: float | None) -> None:
+    """Raises ShapeError for bounds with nothing between them."""
+    if low is not None and high is not None and low > high:
+        raise ShapeError(f"`low` is {low:g} and `high` {high:g}: nothing lies between them",
+                         suggestion=f"`low = {high:g}, high = {low:g}`")
+
+
+def hardtanh_shape(a: HardtanhAttrs, x: TensorType) -> TensorType:
+    check_bounds(a.low, a.high)
+    return float_type(a, x)
+
+
 UNARY = (
     unary("gelu", gelu_forward, gelu_slope, gelu_onnx,
           "x · Φ(x), Φ the distribution function of the normal distribution: the exact form of "
@@ -190,7 +215,8 @@ UNARY = (
           "x · sigmoid(x), called swish too (Elfwing et al. 2018)."),
     unary("softplus", softplus_forward,
           lambda x, y, beta: (x if beta == 1 else beta * x).then(sigmoid), softplus_onnx,
-          "log(1 + exp(beta · x)) / beta, a smooth relu, without overflow.", SoftplusAttrs),
+          "log(1 + exp(beta · x)) / beta, a smooth relu, without overflow.", SoftplusAttrs,
+          softplus_shape),
     unary("log_sigmoid", lambda x: -softplus_forward(-x), lambda x, y: (-x).then(sigmoid),
           steps(("Neg",), ("Softplus",), ("Neg",)),
           "log(sigmoid(x)), without its underflow."),
@@ -206,8 +232,8 @@ UNARY = (
           "the left side.", EluAttrs),
     unary("celu", celu_forward, lambda x, y, alpha: (x > 0.0).choose(1.0, y / alpha + 1.0),
           lambda emit, node: emit("Celu", node.inputs, node.outputs, alpha=node.attrs.alpha),
-          "x above 0, alpha · (exp(x / alpha) - 1) below (Barron 2017): smooth for every alpha.",
-          EluAttrs),
+          "x above 0, alpha · (exp(x / alpha) - 1) below (Barron 2017): smooth for every alpha "
+          "but 0, which it cannot be.", EluAttrs, celu_shape),
     unary("selu", lambda x: SELU_SCALE * elu_forward(x, SELU_ALPHA),
           lambda x, y: (x > 0.0).choose(x.number(SELU_SCALE), y + SELU_SCALE * SELU_ALPHA),
           lambda emit, node: emit("Selu", node.inputs, node.outputs, alpha=SELU_ALPHA,
@@ -219,7 +245,7 @@ UNARY = (
     unary("hardtanh", lambda x, low, high: np.clip(x, low, high),
           lambda x, y, low, high: (x > low) & (x < high), hardtanh_onnx,
           "x between low and high, those beyond; its slope at both is 0, that of `clip` 1.",
-          HardtanhAttrs),
+          HardtanhAttrs, hardtanh_shape),
     unary("hard_sigmoid", lambda x: np.clip(x / 6 + 0.5, 0, 1), hard_sigmoid_slope,
           lambda emit, node: emit("HardSigmoid", node.inputs, node.outputs, alpha=1 / 6, beta=0.5),
           "x / 6 + 1 / 2 between 0 and 1, those beyond; its slope at -3 and 3 is 0."),

@@ -106,6 +106,7 @@ def unary(
     onnx: str | Callable,
     doc: str,
     attrs: type[Attrs] = Attrs,
+    shape: Callable[..., TensorType] = float_type,
 ) -> Op:
     """The op y = forward(x) on floats, with dy/dx = slope(x, y). Both take the numbers of `attrs`
     by name, if there are any. `onnx` is the operator's name, or the whole facet."""
@@ -130,7 +131,7 @@ def unary(
         emit(onnx, node.inputs, node.outputs)
 
     return Op(
-        name=name, inputs=("x",), attrs=attrs, shape=float_type, kernel=kernel,
+        name=name, inputs=("x",), attrs=attrs, shape=shape, kernel=kernel,
         gradient=gradient, onnx=by_name if isinstance(onnx, str) else onnx,
         origin=broadcast_origin,
         rows=broadcast_rows, word=True,

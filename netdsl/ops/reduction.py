@@ -24,11 +24,16 @@ class AxesAttrs(Attrs):
 
 
 def checked_axes(axes: tuple[int, ...], x: TensorType) -> tuple[int, ...]:
-    """The axes counted from the front. Raises ShapeError for one that x does not have."""
+    """The axes counted from the front. Raises ShapeError for one that x does not have, and
+    for one that stands twice."""
     for axis in axes:
         if not -x.rank <= axis < x.rank:
             raise RankError(f"there is no axis {axis} in a tensor of rank {x.rank}", 0)
-    return tuple(sorted({axis % x.rank for axis in axes}))
+    found = tuple(sorted({axis % x.rank for axis in axes}))
+    if len(found) < len(axes):
+        raise ShapeError(f"an axis stands twice in {list(axes)}",
+                         suggestion=f"`axis = {list(found) if len(found) > 1 else found[0]}`")
+    return found
 
 
 def reduced(a: AxesAttrs, x: TensorType) -> tuple[Dim, ...]:

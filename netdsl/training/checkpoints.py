@@ -15,7 +15,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,12 @@ from netdsl.diagnostics.training import (
     NothingToResume,
 )
 from netdsl.diagnostics.weights import UnwritableFile
+from netdsl.ir.graph import Graph
+from netdsl.ir.printer import print_graph
 from netdsl.ir.program import TrainProgram
 from netdsl.registry import show
-from netdsl.training.history import History
+from netdsl.rewrite.rebuild import prune
+from netdsl.training.history import History, told
 from netdsl.training.judge import Judge
 from netdsl.weights import load_weights, read_metadata, save_weights
 from netdsl.weights.atomic import reason_of, remove_leftovers, replacing
@@ -40,20 +44,26 @@ from netdsl.weights.atomic import reason_of, remove_leftovers, replacing
 FORMAT = "netdsl training 1"
 WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
 CHECKPOINT, HISTORY = "checkpoint.safetensors", "history.json"
+NETWORK = "the network"  # the part of an identity that is its fingerprint
 Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What must be the same when a training goes on: model, seed, data and the whole program but
-    its length, each as text."""
+    """What must be the same when a training goes on: model, seed, data, the network itself and the
+    whole program but its length, each as text. The `attributes` that the network was built with
+    tell why two are not the same."""
 
     parts: dict[str, str]
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def of(program: TrainProgram, dataset: Dataset, seed: int) -> Identity:
-        parts = {"model": program.model, "seed": str(seed), "data": dataset.name,
-                 "batch": str(program.batch)}
+    def of(
+        graph: Graph, program: TrainProgram, dataset: Dataset, seed: int,
+        attributes: Mapping[str, str],
+    ) -> Identity:
+        parts = {"model": program.model, NETWORK: fingerprint(graph), "seed": str(seed),
+                 "data": dataset.name, "batch": str(program.batch)}
         for feed in program.feeds:
             parts[f"feed {', '.join(feed.inputs)}"] = show(feed.value)
         for step in program.steps:
@@ -66,12 +76,33 @@ class Identity:
                 parts[name] = show(setting)
         if program.freeze:
             parts["freeze"] = ", ".join(map(str, program.freeze))
-        return Identity(parts)
+        return Identity(parts, dict(attributes))
 
-    def differences(self, then: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
-        names = dict.fromkeys((*then, *self.parts))
-        pairs = ((name, then.get(name, "absent"), self.parts.get(name, "absent")) for name in names)
-        return tuple((name, old, new) for name, old, new in pairs if old != new)
+    def differences(
+        self, then: Mapping[str, str], attributes: Mapping[str, str]
+    ) -> tuple[tuple[str, str, str], ...]:
+        """What differs from an earlier training, which may be older than fingerprints are."""
+        found = _differences({NETWORK: self.parts[NETWORK], **then}, self.parts, "absent")
+        if any(name == NETWORK for name, *_ in found):
+            flags = ({f"-D {name}": value for name, value in each.items()}
+                     for each in (attributes, self.attributes))
+            found += _differences(*flags, "not given")
+        return tuple(found)
+
+
+def _differences(
+    then: Mapping[str, str], now: Mapping[str, str], absent: str
+) -> list[tuple[str, str, str]]:
+    pairs = ((name, then.get(name, absent), now.get(name, absent))
+             for name in dict.fromkeys((*then, *now)))
+    return [(name, old, new) for name, old, new in pairs if old != new]
+
+
+def fingerprint(graph: Graph) -> str:
+    """Of what is trained and measured, outputs aside: equal for graphs that print equally, in
+    every process."""
+    measured = prune(replace(graph, outputs={}))
+    return sha256(print_graph(measured).encode()).hexdigest()[:16]
 
 
 def holds_training(folder: Path) -> bool:
@@ -149,7 +180,7 @@ class Folder:
         epoch = history.epochs[-1]
         about = {"format": FORMAT, "model": self._identity.parts["model"],
                  "data": self._identity.parts["data"], "epoch": str(epoch.number),
-                 "classes": json.dumps(self._classes), "figures": json.dumps(epoch.validation)}
+                 "classes": json.dumps(self._classes), "figures": json.dumps(told(epoch.validation))}
         if history.best == epoch.number:
             save_weights(self.path / BEST, weights, about)
         save_weights(self.path / WEIGHTS, weights, about)
@@ -157,6 +188,7 @@ class Folder:
         if epoch.number in kept:
             save_weights(self.path / epoch_file(epoch.number), weights, about)
         resume = {"identity": json.dumps(self._identity.parts), "rows": self._rows,
+                  "attributes": json.dumps(self._identity.attributes),
                   "history": json.dumps(history.to_json())}
         save_weights(self.checkpoint, state, {**about, **resume})
         with replacing(self.path / HISTORY) as file:
@@ -186,13 +218,14 @@ class Folder:
         try:
             then: Any = json.loads(metadata["identity"])
             history = History.from_json(json.loads(metadata["history"]))
-            differences = self._identity.differences(then)
+            attributes = json.loads(metadata.get("attributes", "{}"))
+            differences = self._identity.differences(then, attributes)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise Refused(NotACheckpoint(str(self.checkpoint))) from None
         if differences:
             raise Refused(AnotherProgram(str(self.checkpoint), differences))
         rows = metadata.get("rows", self._rows)
         if rows != self._rows:
-            told = ("the data themselves", rows, self._rows)
-            raise Refused(AnotherProgram(str(self.checkpoint), (told,)))
+            data = ("the data themselves", rows, self._rows)
+            raise Refused(AnotherProgram(str(self.checkpoint), (data,)))
         return load_weights(self.checkpoint), history

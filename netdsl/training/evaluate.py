@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from netdsl.backends.numpy import Runner
+from netdsl.backends.numpy import Results, Runner
 from netdsl.data.draws import MEASURING
 from netdsl.ir.graph import Emitter, Graph, Node, Value
 from netdsl.ir.tensor import INTEGERS
 from netdsl.rewrite.phases import infer, validate
 from netdsl.rewrite.rebuild import rebuild
+from netdsl.training.pooled import MEAN, pooled
 from netdsl.weights import fit
 
 Arrays = Mapping[str, np.ndarray]
@@ -26,8 +27,9 @@ Run = Callable[[Arrays], Arrays]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`losses` and `metrics` by name, averaged over `rows`. `confusion` [C, C] counts rows by true
-    class (first axis) and predicted class; None where the model is no classifier."""
+    """`losses` and `metrics` by name, averaged over those of the `rows` that count. `confusion`
+    [C, C] counts rows by true class (first axis) and predicted class; None where the model is no
+    classifier."""
 
     rows: int
     losses: dict[str, float] = field(default_factory=dict)
@@ -81,39 +83,52 @@ class Evaluator:
             self._fed_outside = tuple(infer(graph).inputs)
             self.inputs.update(self._fed_outside)
             sliced = cut_at_outputs(validate(graph))
+        figures = {**sliced.losses, **sliced.metrics}
+        found = {name: pooled(value) for name, value in figures.items()}
+        self._pooled = {name: each for name, each in found.items() if each is not None}
+        kinds = {leaf: k for each in self._pooled.values() for leaf, k in each.leaves.items()}
+        self._leaves = {leaf_output(i): leaf for i, leaf in enumerate(kinds)}
+        self._means = {name for name, leaf in self._leaves.items() if kinds[leaf] == MEAN}
+        sliced = replace(sliced, outputs={**sliced.outputs, **self._leaves})
         variables = fit(weights, sliced.variables, "the weights", exact=False)
         self._runner = Runner(sliced, variables)
 
     def over(self, batches: Iterable[Arrays]) -> Evaluation:
-        """The averages over batches of inputs by name, each row counting the same."""
-        rows, totals = 0, ({}, {})
+        """The averages over batches of inputs by name, each row that counts counting the same."""
+        rows, totals, sums = 0, ({}, {}), dict.fromkeys(self._leaves, 0.0)
         confusion = None
         if self._classifier is not None:
             confusion = np.zeros((self._classifier.classes,) * 2, np.int64)
         for number, batch in enumerate(batches):
-            outputs, *figures = self._measure(batch, (MEASURING, number))
+            outputs, results = self._measure(batch, (MEASURING, number))
             count = len(next(iter(batch.values())))
             rows += count
-            for total, measured in zip(totals, figures):
+            for total, measured in zip(totals, (results.losses, results.metrics)):
                 for name, value in measured.items():
                     total[name] = total.get(name, 0.0) + float(value) * count
+            for name in sums:
+                by = count if name in self._means else 1
+                sums[name] += by * float(results.outputs[name])
             if confusion is not None:
                 predicted = outputs[self._classifier.output].argmax(1)
                 np.add.at(confusion, (batch[self._classifier.label], predicted), 1)
         losses, metrics = ({n: sum_ / rows for n, sum_ in total.items()} for total in totals)
+        whole = {leaf: sums[name] / (rows if name in self._means else 1)
+                 for name, leaf in self._leaves.items() if rows}
+        for name, each in self._pooled.items() if rows else ():
+            (losses if name in losses else metrics)[name] = each.figure(whole)
         return Evaluation(rows, losses, metrics, confusion)
 
-    def _measure(self, batch: Arrays, key: tuple[int, int]) -> tuple[Arrays, Arrays, Arrays]:
-        """Outputs, losses and metrics of one batch."""
+    def _measure(self, batch: Arrays, key: tuple[int, int]) -> tuple[Arrays, Results]:
+        """Outputs of one batch, and what was worked out of it."""
         if self._run is None:
             fed = {name: batch[name] for name in self._runner.graph.inputs}
             results = self._runner.run(fed, key)
-            return results.outputs, results.losses, results.metrics
+            return results.outputs, results
         outputs = self._run({name: batch[name] for name in self._fed_outside})
         known = {**batch, **{output_input(name): array for name, array in outputs.items()}}
         fed = {name: known[name] for name in self._runner.graph.inputs}
-        results = self._runner.run(fed, key)
-        return outputs, results.losses, results.metrics
+        return outputs, self._runner.run(fed, key)
 
 
 def evaluate(
@@ -121,6 +136,11 @@ def evaluate(
 ) -> Evaluation:
     """A whole model measured once; see `Evaluator`."""
     return Evaluator(graph, weights, run).over(batches)
+
+
+def leaf_output(number: int) -> str:
+    """The output that holds a reduction over rows which is pooled."""
+    return f"@leaf.{number}"
 
 
 def output_input(name: str) -> str:

@@ -216,6 +216,21 @@ def schedules_of(plan: StepPlan) -> dict[str, Schedule]:
     }
 
 
+def argument_names(plan: StepPlan) -> dict[str, str]:
+    """How people call what every step works out anew, by its input of the training graph: `lr`,
+    `beta1`; where several losses are minimised `ce.lr`, and `ce.2.lr` the second time."""
+    losses, prefixes = [each.loss for each in plan.minimize], []
+    for place, loss in enumerate(losses):
+        turn = losses[:place].count(loss)
+        prefixes.append(f"{loss}.{turn + 1}." if turn else f"{loss}.")
+    shared = [""] if len(losses) == 1 else prefixes
+    return {
+        number_input(name, place): shared[place] + ("lr" if name == "rate" else name)
+        for place, optimizer in enumerate(plan.optimizers)
+        for name, number in optimizer.numbers().items() if isinstance(number, Schedule)
+    }
+
+
 def _variable(name: str, type: TensorType, begin: float = 0.0) -> Variable:
     return Variable(name, "slot", _leaf(name, type), Initializer("constant", (begin,)))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ VERSION = 1
 class Epoch:
     """One epoch, counted from 1. `losses` are the minimised ones, averaged over the training
     batches as they were met; `validation` holds every loss and metric after the epoch, averaged
-    over the validation rows; `rates` are the last learning rates; `seconds` covers all of it."""
+    over the validation rows; `rates` are the last learning rates, and the last of every other
+    argument of an optimiser that follows a schedule: `lr`, `beta1`, or `ce.lr` where several losses
+    are minimised; `seconds` covers all of it."""
 
     number: int
     losses: dict[str, float]
@@ -37,14 +40,17 @@ class History:
     weights: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        epochs = [asdict(epoch) for epoch in self.epochs]
+        epochs = [
+            {**asdict(epoch), "losses": told(epoch.losses), "validation": told(epoch.validation)}
+            for epoch in self.epochs
+        ]
         return {"version": VERSION, "epochs": epochs, "judge": self.judge, "best": self.best,
                 "stopped": self.stopped}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> History:
         """Raises KeyError, TypeError, ValueError or AttributeError for what is no history."""
-        epochs = [Epoch(**epoch) for epoch in data["epochs"]]
+        epochs = [_measured(Epoch(**epoch)) for epoch in data["epochs"]]
         judge, best = data["judge"], data["best"]
         _check_epochs(epochs)
         if best is not None and (best not in range(1, len(epochs) + 1)
@@ -59,13 +65,25 @@ class History:
         return {name: [epoch.validation[name] for epoch in self.epochs] for name in names}
 
 
+def told(figures: Mapping[str, float]) -> dict[str, float | None]:
+    """Figures as JSON has them, which knows neither NaN nor infinity: such a one is null."""
+    return {name: value if isfinite(value) else None for name, value in figures.items()}
+
+
+def _measured(epoch: Epoch) -> Epoch:
+    """The epoch whose nulls have become NaN."""
+    losses, validation = ({name: nan if value is None else value for name, value in each.items()}
+                          for each in (epoch.losses, epoch.validation))
+    return replace(epoch, losses=losses, validation=validation)
+
+
 def _check_epochs(epochs: list[Epoch]) -> None:
     """Raises ValueError or AttributeError where they are not numbers of the same names for each,
     one epoch after the other."""
     for number, epoch in enumerate(epochs, 1):
         if epoch.number != number:
             raise ValueError(f"epoch {epoch.number} stands in the place of {number}")
-        for mine, first in ((epoch.losses, epochs[0].losses), (epoch.rates, epochs[0].rates),
+        for mine, first in ((epoch.losses, epochs[0].losses),
                             (epoch.validation, epochs[0].validation)):
             if mine.keys() != first.keys():
                 raise ValueError(f"epoch {number} has other figures than the first")
@@ -77,13 +95,15 @@ def _check_epochs(epochs: list[Epoch]) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is about to happen: the epochs, those of them done before, and steps in each."""
+    """What is about to happen: the epochs, those of them done before, and steps in each;
+    `scheduled` are the rates of an epoch that follow a schedule."""
 
     epochs: int
     done: int
     steps_per_epoch: int
     training_rows: int
     validation_rows: int
+    scheduled: tuple[str, ...] = ()
 
 
 class Observer:

@@ -93,9 +93,11 @@ def figures_of(graph: Graph) -> tuple[str, ...]:
 
 
 def is_share(metric: Value) -> bool:
-    """Whether a metric is a mean over true and false: a chain of nodes with one operand each leads
-    from it to a bool tensor."""
+    """Whether a metric is a mean over true and false, of all rows or of those that count: a chain
+    of nodes with one operand each, or a division of sums, leads from it to a bool tensor."""
     value = metric
-    while value.node is not None and len(value.node.inputs) == 1 and value.dtype != "bool":
+    while value.node is not None and value.dtype != "bool":
+        if len(value.node.inputs) > 1 and (value.node.op.name != "divide" or value.shape):
+            break
         value = value.node.inputs[0]
     return value.dtype == "bool"

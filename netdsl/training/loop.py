@@ -47,6 +47,7 @@ def fit(
     resume: bool = False,
     norms: bool = False,
     observer: Observer | None = None,
+    attributes: Mapping[str, str] | None = None,
 ) -> History:
     """Trains a whole model by its program; returns what happened, with the weights at the end: of
     the last epoch, or of the best where the program stops early.
@@ -54,7 +55,8 @@ def fit(
     `dataset`, `epochs` and `batch` take the place of the program's own. `weights` begin the
     training (None: initialised from `seed`). With `out`, every epoch is saved there, and the
     weights of the `keep` best epochs beside each other; `resume` goes on from what is saved, to the
-    same bits as if it had never stopped. `norms` tells the observer those of the gradients.
+    same bits as if it had never stopped. `norms` tells the observer those of the gradients. The
+    `attributes` that the model was built with are saved to tell of when another is to go on.
 
     Raises Refused: for a program, data or weights that do not fit together, for a loss that is not
     finite, and with the note N462 when it is interrupted (Ctrl-C).
@@ -65,6 +67,7 @@ def fit(
         epochs=program.epochs if epochs is None else epochs,
     )
     run = _Run(graph, program, dataset, weights, seed, observer or Observer(), norms)
+    run.identity = Identity.of(graph, run.program, run.dataset, seed, attributes or {})
     if out is not None:
         run.save_in(Path(out), keep)
     if resume:
@@ -112,7 +115,6 @@ class _Run:
             self.judge = judge_by(graph, self.early.figure, self.early.better)
         self.history = History(judge=self.judge.figure)
         self.best: Mapping[str, np.ndarray] = {}  # weights, where the program stops early
-        self.identity = Identity.of(program, self.dataset, seed)
         self.folder: Folder | None = None
 
     def save_in(self, path: Path, keep: int) -> None:
@@ -122,7 +124,12 @@ class _Run:
         """Take up state and history where the folder has them. Raises Refused."""
         if self.folder is None:
             raise Refused(NothingToResume(None))
-        state, self.history = self.folder.load()
+        named = self.trainer.argument_names
+        state, history = self.folder.load()
+        self.history = replace(history, epochs=[
+            replace(epoch, rates={named.get(name, name): rate for name, rate in epoch.rates.items()})
+            for epoch in history.epochs  # older ones name the inputs of the training graph
+        ])
         self._check_figures()
         self.trainer.restore(state, str(self.folder.checkpoint))
         self.trainer.heed(self.history.figures)
@@ -152,6 +159,7 @@ class _Run:
         self.observer.on_start(Plan(
             total, done, self.steps_per_epoch,
             row_count(self.dataset.train), row_count(self.dataset.validate),
+            self.trainer.changing,
         ))
         try:
             for epoch in range(done, total):
@@ -199,7 +207,7 @@ class _Run:
         return bool(values) and self.judge.waited(values)[-1] >= self.early.patience
 
     def _train(self, number: int) -> tuple[dict[str, float], dict[str, float]]:
-        """The steps of an epoch: the mean of each loss, and the last learning rates."""
+        """The steps of an epoch: the mean of each loss, and the last rates."""
         totals: dict[str, float] = {}
         rates: dict[str, float] = {}
         with closing(self.batches.training(number)) as batches:

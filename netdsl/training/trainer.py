@@ -16,11 +16,17 @@ from netdsl.ir.op import NotFinite
 from netdsl.ir.program import TrainProgram
 from netdsl.layers.initializers import initial, initialize
 from netdsl.training.accumulate import Accumulation
-from netdsl.training.graph import STEP, plan_training, planned_graph, rate_input, schedules_of
+from netdsl.training.graph import (
+    STEP,
+    argument_names,
+    plan_training,
+    planned_graph,
+    schedules_of,
+)
 from netdsl.training.judge import Judge, judge_by
 from netdsl.training.nonfinite import culprit
 from netdsl.training.scheduled import scheduled_inputs
-from netdsl.training.schedules import Plateau
+from netdsl.training.schedules import Constant, Plateau
 from netdsl.weights import fit
 
 Arrays = dict[str, np.ndarray]
@@ -65,7 +71,7 @@ class Trainer:
         inputs = scheduled_inputs(graph, program.feeds)
         self._inputs = tuple(inputs)
         self._begun = {**schedules_of(plan), **inputs}
-        self._rates = tuple(map(rate_input, range(len(plan.optimizers))))
+        self.argument_names = argument_names(plan)
         self._schedules = self._begun
         self._per_epoch = steps_per_epoch or 0
         self._steps = self._per_epoch * (program.epochs if epochs is None else epochs)
@@ -129,9 +135,16 @@ class Trainer:
         self._schedules = {name: each.after(measured) for name, each in self._begun.items()}
 
     def rates(self) -> dict[str, float]:
-        """The learning rate of the next step for each `minimize`, by its input of the graph."""
+        """The learning rates of the next step, and what other arguments of the optimisers then
+        are that follow a schedule, by the names of `argument_names`."""
         numbers = self.numbers()
-        return {name: numbers[name] for name in self._rates}
+        return {name: numbers[fed] for fed, name in self.argument_names.items()}
+
+    @property
+    def changing(self) -> tuple[str, ...]:
+        """Those of the `rates` that do not stay as they are."""
+        return tuple(name for fed, name in self.argument_names.items()
+                     if not isinstance(self._begun[fed], Constant))
 
     def numbers(self) -> dict[str, float]:
         """What schedules say for the next step, by input of the graph."""

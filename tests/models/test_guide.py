@@ -10,6 +10,7 @@ import pytest
 
 import netdsl
 from netdsl.cli.compile import command as compile_command
+from netdsl.cli.profile import command as profile_command
 from netdsl.cli.train import command as train_command
 from netdsl.compiler import build, choose, data_source, open_file, split_target
 from netdsl.diagnostics import Report
@@ -22,8 +23,8 @@ ROWS = [
     [cell.strip(" `") for cell in line.split("|")[1:-1]]
     for line in TABLE.splitlines() if line.startswith("| `")
 ]
-COMMANDS = re.findall(r"(?:^ *|`)((?:netdsl|python3) [^`\n]+)", REST, re.M)
-OPTIONS = {"train": train_command, "compile": compile_command}
+COMMANDS = re.findall(r"(?:^ *|`)((?:netdsl|python3) [^`\n]+)", REST.replace("\\\n", " "), re.M)
+OPTIONS = {"train": train_command, "compile": compile_command, "profile": profile_command}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
@@ -51,14 +52,15 @@ def test_the_commands_fit(command):
         return
     verb, *options = words
     given = OPTIONS[verb].make_context(verb, options).params
-    path, name = split_target(given["target"])
-    report = Report()
-    module = open_file(PROJECT / path, report)
-    data = data_source(given["data"]) if given.get("data") else None
-    built = build(module, choose(module, name), report, given["attributes"],
-                  given.get("settings"), name, data)
-    assert verb != "train" or built.program.data == data
-    assert set(given.get("outputs") or ()) <= set(built.graph.outputs)
+    for target in given.get("targets") or [given["target"]]:
+        path, name = split_target(target)
+        report = Report()
+        module = open_file(PROJECT / path, report)
+        data = data_source(given["data"]) if given.get("data") else None
+        built = build(module, choose(module, name), report, given["attributes"],
+                      given.get("settings"), name, data)
+        assert verb == "compile" or built.program.data == data
+        assert set(given.get("outputs") or ()) <= set(built.graph.outputs)
 
 
 def test_there_are_commands():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from math import comb
 from typing import Any
 
 from netdsl.build.explain.translation import translated, word_meant
@@ -105,12 +106,24 @@ def of_argument(
         return of_initializer(value, given.span)
     if attribute.name == "shape" and given.span.text.count("-1") == 1:
         return quoted(given.span.text.replace("-1", "?"))
+    if word.name == "blurpool" and attribute.name == "weights":
+        return f"`weights = {of_window(value)}`"
     if isinstance(value, str) and value == "same" and attribute.name == "pad":
         return "`pad = same`"
     sizes = "whole" in attribute.kind.expected or "shape" in attribute.kind.expected
     if isinstance(value, (Fraction, Ratio)) and sizes:
         return of_fraction(given.span.text)
     return None
+
+
+MOST_TAPS = 9
+
+
+def of_window(k: object) -> list[int]:
+    """The weights of a blur over `k` places, binomial coefficients; [1, 2, 1] where k tells none.
+    """
+    size = k if isinstance(k, int) and 1 < k <= MOST_TAPS else 3
+    return [comb(size - 1, i) for i in range(size)]
 
 
 def of_one_too_many(of: str, names: tuple[str, ...], in_row: int, given: Sequence[Any]) -> str:
