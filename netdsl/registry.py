@@ -10,7 +10,8 @@ and raise ValueError. A row that this version checks and does not execute is mar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, fields
 from fractions import Fraction
 from math import inf, isfinite
@@ -56,7 +57,7 @@ class Table:
             needed = [name for name, field in known.items() if field.default is MISSING]
             report.add(BareWord(recipe.span, self.sort, recipe.name, tuple(needed)))
             return None
-        given = _named(recipe, known, report)
+        given = _named(row, recipe, known, report)
         return None if given is None else _made(row, given, recipe, report)
 
     def name_of(self, row: type) -> str:
@@ -72,11 +73,13 @@ def argument(field: Field) -> str:
     return field.name.rstrip("_")
 
 
-def _named(recipe: Recipe, known: Mapping[str, Field], report: Report) -> Given | None:
+def _named(row: type, recipe: Recipe, known: Mapping[str, Field], report: Report) -> Given | None:
     """The settings of a recipe by the names of the arguments they are for; None after reporting."""
     places = [name for name, field in known.items() if not field.kw_only]
     if len(recipe.arguments) > len(places):
-        report.add(TooManyArguments(recipe.span, recipe.name, tuple(places)))
+        named = [name for name, field in known.items() if field.kw_only]
+        way = _by_name(row, recipe.arguments[len(places)], {*named} - {*recipe.keywords})
+        report.add(TooManyArguments(recipe.span, recipe.name, (*places, *named), way, len(places)))
     given = {
         name: (setting, recipe.spans.get(number, recipe.span))
         for number, (name, setting) in enumerate(zip(places, recipe.arguments))
@@ -95,6 +98,17 @@ def _named(recipe: Recipe, known: Mapping[str, Field], report: Report) -> Given 
             if name not in given and field.default is MISSING:
                 report.add(MissingArgument(recipe.span, recipe.name, name))
     return None if report.problems else given
+
+
+def _by_name(row: type, setting: Setting, names: Collection[str]) -> str | None:
+    """How to write a setting that goes by name, where there is one argument that it can be."""
+    kinds, takers = get_type_hints(row, include_extras=True), []
+    for field in fields(row):
+        if argument(field) in names:
+            with suppress(BadArgument, Refused):
+                _converted(setting, kinds[field.name])
+                takers.append(argument(field))
+    return f"by name: `{takers[0]} = {show(setting)}`" if len(takers) == 1 else None
 
 
 def _made(

@@ -42,7 +42,7 @@ from netdsl.ir.dim import Expr
 from netdsl.ir.graph import Initializer, Layer, Value
 from netdsl.ir.op import ShapeError
 from netdsl.ir.tensor import FLOATS, NUMPY_DTYPES
-from netdsl.layers.arguments import BadArgument, DType
+from netdsl.layers.arguments import BadArgument, DType, UnfitArgument
 from netdsl.layers.initializers import INITIALIZERS, InitializerRow
 from netdsl.layers.patterns import BadPattern
 from netdsl.layers.words import Word
@@ -226,6 +226,10 @@ def _run_word(
         return UNKNOWN
     except BadPattern as wrong:
         _misfit(b, word, wrong, operands, attributes, bound or {})
+        return UNKNOWN
+    except UnfitArgument as wrong:
+        b.complain(OperandRefused, bound[wrong.argument].span, word.name, str(wrong),
+                   way=wrong.suggestion)
         return UNKNOWN
     except BadArgument as reason:
         if str(reason) != "reported":

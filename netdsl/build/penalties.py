@@ -4,13 +4,14 @@ loss."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
 from netdsl.build.apply import constant
 from netdsl.build.builder import Builder
 from netdsl.build.construct import Given, bind
+from netdsl.build.explain.origins import short
 from netdsl.build.frame import Frame
 from netdsl.build.labels import join
 from netdsl.build.values import UNKNOWN, Instance, InstanceFunction, Place, described
@@ -78,7 +79,7 @@ def penalise(
     if not isinstance(takes_all, bool):
         b.complain(WrongKind, bound["all"].span, described(takes_all), "true or false")
         return UNKNOWN
-    paths = [_path(b, g) for g in operands] if operands else [frame.labels.path]
+    paths = [_path(b, frame, g) for g in operands] if operands else [frame.labels.path]
     if None in paths:
         return UNKNOWN
     told = Penalised(penalty, span, frozenset(paths), takes_all)
@@ -97,7 +98,7 @@ def _spread(b: Builder, given: list[Given]) -> Iterator[Given]:
             yield each
 
 
-def _path(b: Builder, given: Given) -> str | None:
+def _path(b: Builder, frame: Frame, given: Given) -> str | None:
     """The label path that an operand stands for; None after reporting."""
     match given.value:
         case Instance(path=path) | Place(path=path):
@@ -105,11 +106,22 @@ def _path(b: Builder, given: Given) -> str | None:
         case Value(name=name) as value if name in b.variables:
             if b.variables[name].value is value and b.variables[name].kind == "parameter":
                 return name
-    is_tensor = isinstance(given.value, Value)
-    way = f"`sum({given.span.text} ** 2)` takes any tensor" if is_tensor else None
+    way = _way(b, frame, given.value, given.span) if isinstance(given.value, Value) else None
     b.complain(WrongKind, given.span, described(given.value), "an instance of a layer or a "
                "parameter", way)
     return None
+
+
+def _way(b: Builder, frame: Frame, value: Value, span: Span) -> str:
+    """What to write where a tensor is penalised: mostly the layer that made it is meant."""
+    made = None if value.node is None else b.instances.get(value.node.path)
+    if made is None:
+        return f"`sum({span.text} ** 2)` takes any tensor"
+    name, text = made.path.rpartition(".")[2], short(made.span)
+    if frame.find(name) is made:
+        return f"`{name}`, the layer that makes it"
+    return (f"bind the layer that makes it, `{name} = {text}`, write `-> {name}` in its place, and "
+            f"`{name}` here")
 
 
 def _counted(b: Builder, told: Penalised) -> Iterator[str]:
@@ -158,4 +170,5 @@ def examine_penalties(b: Builder) -> None:
             b.complain(PenaltyTooEarly, each.span, each.penalty.name, late,
                        b.variables[late].span)
         elif not each.counted:
-            b.complain(NothingToPenalise, each.span, each.penalty.name)
+            b.complain(NothingToPenalise, each.span, each.penalty.name,
+                       any(_counted(b, replace(each, all=True))))

@@ -290,7 +290,9 @@ class _Body:
         """Names of arguments that there are not; all at once where the whole can be said right."""
         foreign = [argument for argument in node.arguments
                    if argument.name is not None and argument.name not in (*known, *others)]
-        way = translated(node, of.name, of) if foreign and isinstance(of, Word) else None
+        way = None
+        if foreign and isinstance(of, Word):
+            way = translated(node, of.name, of, in_place=True)
         for argument in foreign[:1] if way else foreign:
             others = tuple((each.name, each.span) for each in foreign[1:] if way)
             self._error(UnknownArgument(argument.span, of.name, argument.name, known,

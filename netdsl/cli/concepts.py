@@ -90,6 +90,13 @@ TERMS = {
              "names the turns. Without one, `name = f{…}` gives the name.",
     "frequencies": "data.frequencies\n\nWhich part of the training rows has each label: f32 "
                    "[classes], for an input, as in `feed often = data.frequencies`.",
+    "val": "val.NAME\n\nA loss or metric of the model, measured over the validation rows after "
+           "each epoch: what `stop early(val.top1)` and `plateau(0.1, val.ce)` go by. Larger is "
+           "better for a share of rows such as an accuracy, smaller for a loss; of other "
+           "metrics say it: `better = larger`.",
+    "confusion": "confusion matrix\n\nHow many rows of each true class (down) got which predicted "
+                 "class (across). `netdsl evaluate` shows it for a classifier: an output [B, C] "
+                 "and an integer input [B] `in 0..C`; with `--json` it is `confusion`.",
     "lr": "lr\n\nThe learning rate, an argument of every optimiser: a number or a schedule, "
           "`sgd(lr = 0.1)`, `sgd(lr = warmup(5) -> cosine(0.1))`.",
     "rest": "rest\n\nThe parameters that no other pattern of the train program names: "

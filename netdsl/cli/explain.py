@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import click
 
 from netdsl.cli.pages import Page, all_pages
@@ -25,13 +27,18 @@ def command(word: str | None) -> None:
     """Explain an error code or a word of the language.
 
     Words are layers, functions, initialisers, keywords, signs, data sources, transforms, optimisers
-    and schedules. Without one, everything that has a page is listed.
+    and schedules, verbs and their options. Without one, everything that has a page is listed.
     """
     pages = list(all_pages())
     if word is None:
         show(contents(pages))
         return
-    found = [page for page in pages if page.word.lower() == word.lower()]
+    asked = " ".join(word.lower().split())
+    found = [page for page in pages if asked in (page.word.lower(), page.title.lower())]
+    if not found:
+        found = command_pages(word, click.get_current_context())
+    if not found and asked.startswith("val."):  # a figure of the user's own
+        found = [page for page in pages if page.word == "val"]
     ours = None if found else elsewhere(word, [page.word for page in pages])
     if ours is not None:
         show(f"`{word}` is called `{ours}` here.\n")
@@ -41,6 +48,24 @@ def command(word: str | None) -> None:
         known = "`netdsl explain` lists what there is"
         raise click.UsageError(f"nothing is called `{word}`; {hint or known}")
     show("\n\n".join(map(page_text, found)))
+
+
+def command_pages(word: str, context: click.Context) -> list[Page]:
+    """Of a verb, or of an option of verbs, which `--help` tells of as well."""
+    group = context.parent.command
+    if word in group.list_commands(context):
+        verb = group.get_command(context, word)
+        return [Page(word, "verb", f"netdsl {word}", f"{inspect.cleandoc(verb.help)}\n\n"
+                     f"`netdsl {word} --help` shows what it takes.")]
+    if not word.startswith("-"):
+        return []
+    pages = []
+    for name in group.list_commands(context):
+        for option in group.get_command(context, name).params:
+            if isinstance(option, click.Option) and word in option.opts:
+                title = " ".join((", ".join(option.opts), option.metavar or "")).strip()
+                pages.append(Page(word, f"option of {name}", title, option.help or ""))
+    return pages
 
 
 def page_text(page: Page) -> str:

@@ -6,7 +6,6 @@ rows of a data set do.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from netdsl.data.draws import MEASURING
 from netdsl.data.feeds import bind_feeds, inputs_by_name, misfit
 from netdsl.data.files import LARGEST, ordinary
 from netdsl.data.npz import read_npz
+from netdsl.data.pictures import COLOUR, GREY, SUFFIXES, decode
 from netdsl.data.ways import Moment, Pipe
 from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.commands import InputDoesNotFit, TakesSeveralInputs, UnreadableInput
@@ -28,10 +28,7 @@ from netdsl.ir.program import TrainProgram
 from netdsl.ir.tensor import TensorType
 
 MOMENT = Moment("validating", MEASURING)
-IMAGES = (".png", ".jpg", ".jpeg")
-GREY, COLOR = 1, 3  # channels
-EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
-SUFFIXES = f"{', '.join(IMAGES)}, .npy or .npz"
+ENDINGS = f"{', '.join(SUFFIXES)}, .npy or .npz"
 
 
 class Inputs:
@@ -58,7 +55,8 @@ class Inputs:
             type = self._graph.inputs[pipe.input].type
             field = fields[pipe.input]
             if not type.shape or isinstance(type.shape[0], int):  # it has no rows
-                made[pipe.input] = field.values.astype(type.numpy_dtype)
+                whole = field.rows(slice(None), type.numpy_dtype) if type.shape else field.values
+                made[pipe.input] = np.asarray(whole, type.numpy_dtype)
                 continue
             try:
                 reason = misfit(pipe, field.type, type, (MOMENT.phase,))
@@ -79,11 +77,11 @@ class Inputs:
             raise Refused(TakesSeveralInputs(file, tuple(pipe.input for pipe in self._pipes)))
         only = self._pipes[0].input
         type = self._graph.inputs[only].type
-        if suffix in IMAGES:
+        if suffix in SUFFIXES:
             return {only: Field(read_image(path, type)[None], unit=255, origin=file)}
         if suffix == ".npy":
             return {only: field_of(file, only, type, read_npy(path))}
-        raise Refused(UnreadableInput(file, f"its name ends in none of {SUFFIXES}"))
+        raise Refused(UnreadableInput(file, f"its name ends in none of {ENDINGS}"))
 
     def _from_archive(
         self, file: str, arrays: Mapping[str, np.ndarray]
@@ -102,8 +100,10 @@ class Inputs:
 
 def field_of(file: str, input: str, type: TensorType, array: np.ndarray) -> Field:
     """An array as rows: one example gets an axis for the batch, a grey image [H, W] one for its
-    channel too. Numbers convert as in `Model.run` and must be finite. Raises Refused."""
-    if not converts(array.dtype, type.numpy_dtype):
+    channel too. Numbers convert as in `Model.run` and must be finite; bytes (uint8) for floats with
+    more axes than the rows' are images, 0 … 1, as in the data source `npz`. Raises Refused."""
+    image = array.dtype == np.uint8 and type.is_float and type.rank > 1
+    if not image and not converts(array.dtype, type.numpy_dtype):
         raise Refused(WrongDtype(input, str(array.dtype), str(type), file))
     if array.ndim == 2 and type.rank == 4 and type.shape[1] == GREY:
         array = array[None]
@@ -113,7 +113,7 @@ def field_of(file: str, input: str, type: TensorType, array: np.ndarray) -> Fiel
         reason = f"it has the shape {list(array.shape)}"
         raise Refused(InputDoesNotFit(file, input, str(type), reason))
     if array.dtype.kind != "f":
-        return Field(array, origin=file)
+        return Field(array, unit=255 if image else 1, origin=file)
     with np.errstate(over="ignore"):
         held = np.isfinite(array.astype(type.numpy_dtype)).all()
     if not held:
@@ -141,25 +141,11 @@ def read_npy(path: Path) -> np.ndarray:
 
 
 def read_image(path: Path, type: TensorType) -> np.ndarray:
-    """A PNG or JPEG as uint8 [C, H, W], grey or colour as the input declares, turned upright.
-    Raises Refused for what is damaged, larger than Pillow takes for safe, or of 16 bits."""
-    from PIL import Image, ImageOps
-
+    """An image as uint8 [C, H, W], grey or colour as the input declares, upright, as the data
+    source `images` reads it. Raises Refused for what is damaged, or larger than Pillow takes for
+    safe."""
     channels = type.shape[1] if type.rank == 4 else None
-    if channels not in (GREY, COLOR):
+    if channels not in (GREY, COLOUR):
         reason = "an image has 1 or 3 channels, as [B, 1, H, W] or [B, 3, H, W]"
         raise Refused(InputDoesNotFit(str(path), "image", str(type), reason))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(ordinary(path), formats=("PNG", "JPEG")) as image:
-                if image.mode not in EIGHT_BIT_MODES:
-                    reason = f"its pixels are of the kind {image.mode}, not of 8 bits a channel"
-                    raise Refused(UnreadableInput(str(path), reason))
-                upright = ImageOps.exif_transpose(image)
-                pixels = np.asarray(upright.convert("L" if channels == GREY else "RGB"))
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise Refused(UnreadableInput(str(path), f"it is too large ({error})")) from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise Refused(UnreadableInput(str(path), f"it is no sound PNG or JPEG ({error})")) from None
-    return pixels[None] if channels == GREY else np.moveaxis(pixels, 2, 0)
+    return decode(path, str(path), channels)

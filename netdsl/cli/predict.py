@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,8 +15,9 @@ from netdsl.cli.inputs import Inputs
 from netdsl.cli.opening import open_model, read_weights
 from netdsl.cli.terminal import show, show_json
 from netdsl.cli.verb import Verb
+from netdsl.ir.graph import Graph
 from netdsl.rewrite.phases import infer
-from netdsl.training.evaluate import classifier
+from netdsl.training.evaluate import Classifier, classifier
 from netdsl.views.rendering import printable
 from netdsl.weights import read_metadata
 
@@ -43,26 +45,29 @@ def command(
 ) -> None:
     """Run a trained network on images or arrays.
 
-    INPUT is a PNG or JPEG, a .npy file with one array or a .npz file with one for each input. It
+    INPUT is an image, a .npy file with one array or a .npz file with one for each input. It
     passes the transforms that validation uses. Nothing is resized.
     """
     model = open_model(target, attributes, root)
     arrays, classes = read_weights(model, weights), class_names(weights)
     inputs = Inputs(infer(model.graph), model.program)
-    found = classifier(model.graph)
+    heads = classifiers(model.graph)
     predictions = []
     for file in files:
         outputs = model.run(inputs.read(file), arrays)
-        if found is None:
-            predictions.append(raw(file, outputs))
-        else:
-            scores = probabilities(outputs[found.output])
-            predictions += ranked(file, scores, classes, top)
+        predictions += rows(file, outputs, heads, classes, top) if heads else [raw(file, outputs)]
     if as_json:
         show_json(model=model.name, predictions=predictions)
         return
     for prediction in predictions:
         show(line(prediction))
+
+
+def classifiers(graph: Graph) -> dict[str, Classifier]:
+    """The outputs that score the classes of a label, the first of them before others."""
+    found = {name: classifier(replace(graph, outputs={name: value}))
+             for name, value in graph.outputs.items()}
+    return {name: head for name, head in found.items() if head is not None}
 
 
 def class_names(weights: str) -> list[str]:
@@ -83,21 +88,43 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
     return powers / powers.sum(1, keepdims=True)
 
 
-def ranked(file: str, scores: np.ndarray, classes: Sequence[str], top: int) -> Iterator[dict]:
-    """For each row of a file its most likely classes, the likeliest first."""
-    for row, likely in enumerate(np.argsort(-scores, axis=1, kind="stable")[:, :top]):
-        yield {
-            "input": file,
-            "row": row,
-            "classes": [
-                {
-                    "class": classes[number] if number < len(classes) else str(number),
-                    "index": int(number),
-                    "probability": float(scores[row, number]),
-                }
-                for number in likely
-            ],
+def rows(
+    file: str, outputs: Mapping[str, np.ndarray], heads: Mapping[str, Classifier],
+    classes: Sequence[str], top: int,
+) -> Iterator[dict]:
+    """Each row of a file: the classes of the first classifier, called `output`, and below `outputs`
+    those of others, and the numbers of what is no classifier."""
+    first = next(iter(heads))
+    scores = {name: probabilities(outputs[name]) for name in heads}
+    count = len(scores[first])
+    for row in range(count):
+        guesses = {}
+        for name, head in heads.items():
+            same = head.label == heads[first].label  # the names are those of its classes
+            guesses[name] = ranked(scores[name][row], classes if same else (), top)
+        others = {
+            name: {"classes": guesses[name]} if name in heads else of_row(array, row, count)
+            for name, array in outputs.items() if name != first
         }
+        told = {"input": file, "row": row, "classes": guesses[first]}
+        yield {**told, "output": first, "outputs": others} if others else told
+
+
+def of_row(array: np.ndarray, row: int, count: int) -> np.ndarray:
+    """The part of an output that belongs to one of so many rows; all of it where none does."""
+    return array[row] if array.shape[:1] == (count,) else array
+
+
+def ranked(scores: np.ndarray, classes: Sequence[str], top: int) -> list[dict]:
+    """The most likely classes of probabilities [C], the likeliest first."""
+    return [
+        {
+            "class": classes[number] if number < len(classes) else str(number),
+            "index": int(number),
+            "probability": float(scores[number]),
+        }
+        for number in np.argsort(-scores, kind="stable")[:top]
+    ]
 
 
 def raw(file: str, outputs: Mapping[str, np.ndarray]) -> dict:
@@ -106,14 +133,20 @@ def raw(file: str, outputs: Mapping[str, np.ndarray]) -> dict:
 
 
 def line(prediction: dict) -> str:
-    """`images.npy[0]   3 99.1%   8 0.6%   5 0.2%`."""
-    file = prediction["input"]
-    if "outputs" in prediction:
-        shown = (f"{name} {brief(array)}" for name, array in prediction["outputs"].items())
-        return f"{file}   {'   '.join(shown)}"
-    place = f"{file}[{prediction['row']}]"
-    likely = (f"{printable(c['class'])} {c['probability']:.1%}" for c in prediction["classes"])
-    return f"{place}   {'   '.join(likely)}"
+    """`images.npy[0]   3 99.1%   8 0.6%   5 0.2%`, and further outputs by name."""
+    outputs = prediction.get("outputs", {})
+    shown = [f"{name} {likely(each['classes']) if isinstance(each, dict) else brief(each)}"
+             for name, each in outputs.items()]
+    place = prediction["input"]
+    if "classes" in prediction:
+        place += f"[{prediction['row']}]"
+        name = f"{prediction['output']} " if outputs else ""
+        shown.insert(0, name + likely(prediction["classes"]))
+    return f"{place}   {'   '.join(shown)}"
+
+
+def likely(classes: Sequence[dict]) -> str:
+    return "   ".join(f"{printable(c['class'])} {c['probability']:.1%}" for c in classes)
 
 
 def brief(array: np.ndarray) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -61,14 +62,16 @@ def command(
     """
     if plot is not None:
         check_picture(plot)
-    profiles = []
+    models = []
     for target in targets:
-        model = open_model(target, attributes, root, settings, data)
-        if model.program is None:
-            raise Refused(NoTrainingProgram(split_target(target)[0], model.name))
+        models.append(open_model(target, attributes, root, settings, data))
+        if models[-1].program is None:
+            raise Refused(NoTrainingProgram(split_target(target)[0], models[-1].name))
+    profiles = []
+    for model, name in zip(models, told_apart(targets, models)):
         if not as_json:
-            show(f"{model.name}:")
-        profile = watched(model, epochs, seed, quiet=as_json)
+            show(f"{name}:")
+        profile = watched(model, name, epochs, seed, quiet=as_json)
         profiles.append(profile if depth is None else profile.to_depth(depth))
         if not as_json:
             show(f"\n{gradients_text(profiles[-1], **look())}\n")
@@ -78,10 +81,23 @@ def command(
         show_json(profiles=[profile.to_json() for profile in profiles])
 
 
-def watched(model: Model, epochs: int | None, seed: int, quiet: bool) -> GradientProfile:
-    """The gradients of a training."""
+def told_apart(targets: Sequence[str], models: Sequence[Model]) -> list[str]:
+    """The models' names; where several have one, FILE:MODEL, numbered where these are equal too."""
+    names = [model.name for model in models]
+    told: list[str] = []
+    for target, name in zip(targets, names):
+        whole = f"{split_target(target)[0]}:{name}" if names.count(name) > 1 else name
+        turn = sum(each == whole or each.startswith(f"{whole} (") for each in told)
+        told.append(f"{whole} ({turn + 1})" if turn else whole)
+    return told
+
+
+def watched(
+    model: Model, name: str, epochs: int | None, seed: int, quiet: bool
+) -> GradientProfile:
+    """The gradients of a training, under a name."""
     with progress() as observer:
-        log = GradientLog(model.name, Observer() if quiet else observer)
+        log = GradientLog(name, Observer() if quiet else observer)
         fit(model.graph, model.program, seed=seed, epochs=epochs, norms=True, observer=log)
     return log.profile
 

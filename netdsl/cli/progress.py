@@ -35,14 +35,15 @@ class Lines(Observer):
             self.write(f"nothing is left to do: {epochs_of(plan.done)} done before, "
                        f"{plan.epochs:,} asked for")
             return
-        validating = f", validating on {plan.validation_rows:,}" if plan.validation_rows else ""
+        held = plan.validation_rows
+        validating = f", validating on {held:,}" if held else "; no validation rows"
         self.write(f"training on {plan.training_rows:,} examples for {epochs_of(plan.epochs)} of "
                    f"{plan.steps_per_epoch:,} steps{validating}")
         if plan.done:
             self.write(f"going on after epoch {plan.done}")
 
     def on_epoch(self, epoch: Epoch, is_best: bool) -> None:
-        self.write(epoch_line(epoch, self.plan.epochs, is_best))
+        self.write(epoch_line(epoch, self.plan, is_best))
 
     def write(self, line: str) -> None:
         show(line)
@@ -100,12 +101,16 @@ def bar() -> Progress:
     )
 
 
-def epoch_line(epoch: Epoch, epochs: int, is_best: bool) -> str:
-    """` 3/15  ce 0.1234  validation: ce 0.0987  top1 0.9718  1.2 s  best`."""
-    number = f"{epoch.number:{len(str(epochs))}}/{epochs}"
+def epoch_line(epoch: Epoch, plan: Plan, is_best: bool) -> str:
+    """` 3/15  ce 0.1234  validation: ce 0.0987  top1 0.9718  lr 0.05  1.2 s  best`; the learning
+    rate only where it follows a schedule."""
+    number = f"{epoch.number:{len(str(plan.epochs))}}/{plan.epochs}"
     parts = [number, figures(epoch.losses)]
     if epoch.validation:
         parts.append(f"validation: {figures(epoch.validation)}")
+    rates = (f"{name} {rate:.3g}" for name, rate in epoch.rates.items()
+             if name in plan.scheduled and name.split(".")[-1] == "lr")
+    parts += [rate for rate in ["  ".join(rates)] if rate]
     parts.append(f"{epoch.seconds:.1f} s")
     return "   ".join([*parts, *(["best"] if is_best else [])])
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 
 import click
@@ -11,13 +13,13 @@ import click
 from netdsl.cli import options
 from netdsl.cli.opening import open_model, read_weights, tell_of_drawing
 from netdsl.cli.progress import progress
-from netdsl.cli.terminal import look, show
+from netdsl.cli.terminal import look, show, tell
 from netdsl.cli.verb import Verb
 from netdsl.compiler import split_target
 from netdsl.diagnostics import Refused
 from netdsl.diagnostics.commands import NoTrainingProgram
 from netdsl.diagnostics.training import FolderTaken
-from netdsl.training.check import MOST
+from netdsl.training.check import MOST, only_warmups
 from netdsl.training.checkpoints import (
     BEST,
     CHECKPOINT,
@@ -69,6 +71,9 @@ def command(
     """
     if resume and overwrite:
         raise click.UsageError("--resume goes on with what --overwrite replaces: give one of them")
+    if resume and init is not None:
+        raise click.UsageError("--resume goes on with the weights that are saved, --init begins "
+                               "with others: give one of them")
     if out == "":
         raise click.UsageError("`--out` names no folder; `--out .` is this one")
     model = open_model(target, attributes, root, settings, data)
@@ -80,13 +85,15 @@ def command(
     if init is not None and lies_in(init, folder):
         raise click.UsageError(f"{init} is what the training begins with, and {folder} is where "
                                "such files are replaced; choose another folder")
+    run = replace(model.program, epochs=epochs or model.program.epochs)
+    tell(only_warmups(model.graph, run))
     if init is None and not resume:
         tell_of_drawing(model)
     with progress() as observer:
         history = fit(
             model.graph, model.program, seed=seed, epochs=epochs,
             weights=None if init is None else read_weights(model, init),
-            out=folder, keep=keep_best, resume=resume, observer=observer,
+            out=folder, keep=keep_best, resume=resume, observer=observer, attributes=attributes,
         )
     again = [target, *(f"-D{name}={value}" for name, value in attributes.items())]
     again += [] if root is None else ["--root", str(root)]
@@ -119,8 +126,7 @@ def conclusion(history: History, folder: Path, keep: int = 0) -> str:
     lines = []
     if history.stopped:
         last = history.epochs[-1].number
-        lines.append(f"stopped early, after epoch {last}: val.{history.judge} was not getting "
-                     f"better any more")
+        lines.append(f"stopped early, after epoch {last}: {why_stopped(history)}")
     if len(history.epochs) > 1:
         lines += ["", curves_text(history, **look()), ""]
     if history.best is not None:
@@ -129,6 +135,17 @@ def conclusion(history: History, folder: Path, keep: int = 0) -> str:
     kept = sorted(path.name for path in folder.glob(epoch_file("*"))) if keep else []
     files = [*([] if history.best is None else [BEST]), CHECKPOINT, *kept, HISTORY, WEIGHTS]
     return "\n".join([*lines, f"saved in {folder}: {', '.join(files)}"])
+
+
+def why_stopped(history: History) -> str:
+    """What early stopping saw in its figure."""
+    figure, values = f"val.{history.judge}", history.figures[history.judge]
+    if isfinite(values[-1]):
+        return f"{figure} was not getting better any more"
+    first = next(i for i in range(len(values)) if not any(map(isfinite, values[i:])))
+    since = "from the first epoch on" if not first else f"since epoch {first + 1}"
+    return (f"{figure} was no number (NaN or infinite) {since}; look at its operands, or watch "
+            "another figure")
 
 
 def next_steps(weights: Path, model: list[str], data: list[str]) -> str:

@@ -96,6 +96,9 @@ def _bind_feed(graph: Graph, name: str, feed: Feed, report: Report) -> Way:
                                           "what it is", f"`feed {base_name(name)} = image -> …`"))
         return None
     if isinstance(head, (Recipe, int, float, Fraction)) and not isinstance(head, bool):
+        if type.shape and isinstance(head, Recipe) and nearest(head.name, RANDOM_DRAWS.rows):
+            RANDOM_DRAWS.bind(head, report)  # `randn`: it tells which draw is meant
+            return None
         shown = f"`{head.name}`" if isinstance(head, Recipe) else show(head)
         if type.shape or not type.is_float:
             reason = "a schedule gives one float at a time: it feeds an input such as `f32[]`"
@@ -243,7 +246,8 @@ def _asked_for(ways: Iterable[Way], unfed: Collection[str], types: Collection[st
     """The arguments of the source that would make all of these inputs' fields, and take none away
     that another input needs: where `x` gathers columns, they are no fields of their own."""
     read = {way.field for way in ways if isinstance(way, Pipe) and way.field in types}
-    if not unfed or not all(name in offers for name in unfed) or read - {"label"}:
+    gathers = "x" in unfed and read - {"label"}
+    if gathers or not all(name in offers for name in unfed):
         return ()
     return tuple(offers[name] for name in offers if name in unfed)
 

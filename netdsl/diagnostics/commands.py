@@ -44,8 +44,9 @@ class NoTrainingProgram(Problem):
 class UnreadableInput(Problem):
     """A file given to `netdsl predict` cannot be read as an input.
 
-    Inputs are PNG and JPEG images of 8 bits a channel, and arrays: one in a `.npy` file, or one
-    for each input of the network in a `.npz` file.
+    Inputs are images (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM) and arrays: one in a `.npy` file, or
+    one for each input of the network in a `.npz` file. Bytes of an image, uint8 from 0 to 255, are
+    taken as 0 to 1, as the data source `npz` takes them.
 
         netdsl predict digits.net --weights best.safetensors three.png
         netdsl predict digits.net --weights best.safetensors images.npy

@@ -292,6 +292,29 @@ class EmptySet(Problem):
 
 
 @dataclass(frozen=True)
+class NotMeasured(Problem):
+    """Training goes by a figure of the validation rows, and there are no such rows.
+
+        stop early(val.ce)                     # and digits(hold_out = 0)
+
+    `stop early(…)`, `plateau(…)` and `--keep-best` choose by what validation measures. A source
+    without rows for it keeps every fifth of each class back, so that of classes with fewer than
+    five rows there is none.
+    """
+
+    code = "N528"
+    span: Span | None
+    what: str
+    name: str
+
+    def describe(self) -> Diagnostic:
+        return self.say(f"nothing measures {self.what}: the data, {self.name}, have no "
+                        "validation rows",
+                        self.span, suggestion="`hold_out = 0.2` in the source makes a fifth of the "
+                                              "training rows such rows")
+
+
+@dataclass(frozen=True)
 class BatchTooLarge(Problem):
     """A batch that is larger than the data set.
 

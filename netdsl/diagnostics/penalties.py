@@ -51,7 +51,11 @@ class NothingToPenalise(Problem):
     code = "N471"
     span: Span
     penalty: str
+    has_others: bool  # whether there are parameters that `all = true` counts
 
     def describe(self) -> Diagnostic:
+        way = "leave it out: nothing that is trained stands above it"
+        if self.has_others:
+            way = "`all = true` counts parameters of one axis too"
         return self.say(f"`{self.penalty}` finds no weights there that are trained", self.span,
-                        suggestion="`all = true` counts parameters of one axis too")
+                        suggestion=way)

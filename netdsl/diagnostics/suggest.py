@@ -76,6 +76,10 @@ FOREIGN = {
     "noise": "gaussiannoise",
     "normal": "randn gaussian",
     "uniform": "rand",
+    "he_normal": "kaimingnormal msranormal msra",
+    "he_uniform": "kaiminguniform msrauniform",
+    "xavier_normal": "glorotnormal",
+    "xavier_uniform": "glorotuniform glorot",
     "cosine": "cosinesimilarity cosineannealing cosineannealinglr cosinedecay",
     "steps": "numsteps numinferencesteps multisteplr steplr",
 }
@@ -108,6 +112,10 @@ PHRASES = {
     "l1": "`l1_penalty(body)` sums the absolute values of a layer's weights",
     "l2": "`l2_penalty(body)` sums the squares of a layer's weights",
     "regularizer": "add a penalty to the loss: `ce + 1e-4 * l2_penalty(body)`",
+    "confusion": "`metric acc = accuracy(logits, label)`; `netdsl evaluate` prints which classes "
+                 "are taken for which",
+    "confusionmatrix": "`metric acc = accuracy(logits, label)`; `netdsl evaluate` prints which "
+                       "classes are taken for which",
     "lambda": "declare a layer: `layer Name{attribute = 1}(x) { … }`",
 }
 ARGUMENT_PHRASES = {

@@ -1,4 +1,4 @@
-"""Problems of training under way: codes N45x and N46x."""
+"""Problems of training under way: codes N45x and N46x, and N479."""
 
 from __future__ import annotations
 
@@ -74,10 +74,12 @@ class LossNotFinite(Problem):
 
     def describe(self) -> Diagnostic:
         told, first = f"the loss `{self.loss}` became {self.value} in {self.where}", self.culprit
+        way = "a lower learning rate, or `clip 1.0`"
+        if self.begins:  # no learning rate has acted yet
+            way = "look at the data, the labels and the first weights: no step has moved these yet"
         if first is None:
-            return self.say(told, self.span, suggestion="try a lower learning rate")
+            return self.say(told, self.span, suggestion=way)
         if first.span is None and not first.operands:
-            way = "try a lower learning rate, or `clip 1.0`"
             if first.what.startswith("the variable") and self.begins:
                 way = "begin with other weights: these held it before the first step"
             if first.what.startswith("the input"):
@@ -87,8 +89,10 @@ class LossNotFinite(Problem):
         layer = f" in {first.path}" if first.path else ""
         note = f"{first.what}{layer} was the first to make {first.made}, of {first.operands}"
         mark = None if first.span is None else Mark(first.span, f"{first.made} began here")
-        return self.say(told, self.span, mark, notes=[note],
-                        suggestion="try a lower learning rate, or keep its operands in range")
+        way = "keep its operands in range: data, labels and first weights alone led to them"
+        if not self.begins:
+            way = "a lower learning rate, or keep its operands in range"
+        return self.say(told, self.span, mark, notes=[note], suggestion=way)
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,30 @@ class RateIsZero(Problem):
     def describe(self) -> Diagnostic:
         return self.say(f"minimising `{self.loss}` moves nothing: its learning rate is 0",
                         self.span, suggestion="a rate above 0, such as `--set lr=0.01`")
+
+
+@dataclass(frozen=True)
+class OnlyWarmup(Problem):
+    """A warmup as long as the whole training: the schedule behind it never begins.
+
+    The last step reaches the rate that the schedule begins with, and there the training ends. Short
+    runs want short warmups, which may be parts of an epoch:
+
+        sgd(lr = warmup(0.5) -> cosine(0.1))
+    """
+
+    code = "N479"
+    severity = "note"
+    span: Span | None
+    warmup: float  # epochs, as `epochs` are
+    epochs: int
+
+    def describe(self) -> Diagnostic:
+        run = "1 epoch" if self.epochs == 1 else f"{self.epochs:,} epochs"
+        return self.say(f"all of the training is warm-up: `warmup({self.warmup:g})` in a run of "
+                        f"{run}", self.span,
+                        suggestion=f"a shorter one, such as `warmup({self.epochs / 10:g})`, or "
+                                   "more epochs")
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,14 @@ class UnknownFormat(Problem):
         )
 
 
+DAMAGED = "copy or download it again and compare the sizes, or take another file of weights"
+WAYS = {  # by the reason that a file cannot be read
+    "it does not exist": "check the path; `netdsl train` names the files that it has saved",
+    "it is no ordinary file": "name the file itself, such as `runs/MODEL/best.safetensors`",
+    "Permission denied": "let yourself read it: `chmod u+r`",
+}
+
+
 @dataclass(frozen=True)
 class UnreadableWeights(Problem):
     """A file of weights cannot be read.
@@ -76,7 +84,8 @@ class UnreadableWeights(Problem):
 
     def describe(self) -> Diagnostic:
         place = f"tensor {shown(self.tensor)} of " if self.tensor is not None else ""
-        return self.say(f"cannot read {place}{shown(self.path)}: {shown(self.reason, 300)[1:-1]}")
+        return self.say(f"cannot read {place}{shown(self.path)}: {shown(self.reason, 300)[1:-1]}",
+                        suggestion=WAYS.get(self.reason, DAMAGED))
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,17 @@ from netdsl.ir.graph import Initializer, Value
 
 class BadArgument(Exception):
     """A value that an argument cannot take; the message says what is wrong with it, or with the
-    `item` of that number in a list. `argument` names the argument where that is found as the word
-    is applied, and `way` a way out then."""
+    `item` of that number in a list."""
 
     item: int | None = None
-    argument: str | None = None
-    way: str | None = None
+
+
+class UnfitArgument(BadArgument):
+    """The value of `argument` does not fit the operands, as is found when the word is applied."""
+
+    def __init__(self, argument: str, message: str, suggestion: str | None = None):
+        self.argument, self.suggestion = argument, suggestion
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)

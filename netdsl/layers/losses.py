@@ -7,7 +7,16 @@ from netdsl.ir.assumptions import agree
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Value
 from netdsl.ir.op import ShapeError
-from netdsl.layers.arguments import Axis, Count, Numbers, Real, Reduction, Weights, WholeOrNone
+from netdsl.layers.arguments import (
+    Axis,
+    Count,
+    Numbers,
+    Real,
+    Reduction,
+    UnfitArgument,
+    Weights,
+    WholeOrNone,
+)
 from netdsl.layers.functions import from_front
 from netdsl.layers.words import Site, function
 from netdsl.ops import activation, constant, elementwise, indexing, layout, loss, reduction
@@ -81,16 +90,19 @@ def shares(
 
 
 def weights_of(b: Site, weight: Value | tuple | None, scores: Value, axis: int) -> Value | None:
-    """The weights of the classes as a vector. Raises ShapeError for another number of them."""
+    """The weights of the classes as a vector. Raises UnfitArgument for another number of them."""
     if weight is None:
         return None
     if not isinstance(weight, Value):
         weight = b.emit(constant.vector, values=weight, dtype=scores.dtype)
     classes = scores.shape[axis]
     if weight.type.rank != 1 or not agree(weight.shape[0], classes):
-        raise ShapeError(f"the weights {weight.type} are not one for each of {classes} classes", 0)
+        raise UnfitArgument(
+            "weight", f"the weights {weight.type} are not one for each of {classes} classes",
+            f"a list of {classes} numbers")
     if weight.dtype != scores.dtype:
-        raise ShapeError(f"the weights {weight.type} and {scores.type} do not mix", 0)
+        raise UnfitArgument("weight", f"the weights {weight.type} and {scores.type} do not mix",
+                            f"cast with `{scores.dtype}(…)`")
     return weight
 
 

@@ -102,8 +102,19 @@ def contraction(value: Any) -> Contraction:
     known = {token.text for axes in operands for token in axes}
     for token in result:
         if token.text not in known:
-            raise token.wrong(f"`{token.text}` stands on the right only: no operand has it")
+            raise token.wrong(f"`{token.text}` stands on the right only: no operand has it",
+                              way=_spaced(value, known, result))
     return Contraction(value, tuple(map(tuple, operands)), tuple(result))
+
+
+def _spaced(text: str, known: set[str], result: list[Token]) -> str | None:
+    """The pattern with its letters apart, where each is meant to be an axis: `bchw,bchw->bc`."""
+    letters = {letter for name in known for letter in name}
+    if not all(letter in letters for token in result for letter in token.text):
+        return None
+    apart = TOKEN.sub(lambda m: " ".join(m[0]) if m[0].isalpha() else f" {m[0]} ", text)
+    spaced = " ".join(apart.split()).replace(" ,", ",")
+    return f'spaces stand between axes: "{spaced}"'
 
 
 def _sides(value: Any, example: str) -> tuple[list[Token], list[Token]]:

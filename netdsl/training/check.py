@@ -15,7 +15,7 @@ from netdsl.diagnostics import Problem, Refused, Report
 from netdsl.diagnostics.feeds import DoesNotFit
 from netdsl.diagnostics.program import NotYetTrained, WrongSetting
 from netdsl.diagnostics.rows import UnknownRow
-from netdsl.diagnostics.training import RateIsZero
+from netdsl.diagnostics.training import OnlyWarmup, RateIsZero
 from netdsl.ir.graph import Graph
 from netdsl.ir.program import Flow, Recipe, TrainProgram
 from netdsl.layers.arguments import BadArgument
@@ -27,7 +27,7 @@ from netdsl.training.graph import plan_training, settle_frozen
 from netdsl.training.judge import misfits
 from netdsl.training.optimizers import OPTIMIZERS
 from netdsl.training.passes import check_passes
-from netdsl.training.schedules import SCHEDULES, bind_schedule
+from netdsl.training.schedules import SCHEDULES, Warmed, bind_schedule
 from netdsl.training.settings import SETTINGS, bind_settings
 from netdsl.training.steps import bind_steps
 
@@ -59,6 +59,16 @@ def check_program(graph: Graph, program: TrainProgram) -> list[Problem]:
                 if not any(optimizer.lr.ends):
                     report.add(RateIsZero(each.span, each.loss))
     return report.problems
+
+
+def only_warmups(graph: Graph, program: TrainProgram) -> Iterator[Problem]:
+    """Notes about schedules of a checked program that end before their warmup does."""
+    for step in bind_steps(graph, program, Report()) or ():
+        for each, optimizer in zip(step.step.minimize, step.optimizers):
+            warmed = (s.warmup.epochs for s in optimizer.schedules() if isinstance(s, Warmed))
+            longest = max(warmed, default=0)
+            if longest >= program.epochs:
+                yield OnlyWarmup(each.span, longest, program.epochs)
 
 
 def check_executable(

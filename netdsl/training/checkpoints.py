@@ -180,7 +180,8 @@ class Folder:
         epoch = history.epochs[-1]
         about = {"format": FORMAT, "model": self._identity.parts["model"],
                  "data": self._identity.parts["data"], "epoch": str(epoch.number),
-                 "classes": json.dumps(self._classes), "figures": json.dumps(told(epoch.validation))}
+                 "classes": json.dumps(self._classes),
+                 "figures": json.dumps(told(epoch.validation))}
         if history.best == epoch.number:
             save_weights(self.path / BEST, weights, about)
         save_weights(self.path / WEIGHTS, weights, about)

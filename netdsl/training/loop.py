@@ -14,6 +14,7 @@ from netdsl.data.batches import Batches
 from netdsl.data.dataset import Dataset, row_count
 from netdsl.data.sources import load_source
 from netdsl.diagnostics import Problem, Refused, Report
+from netdsl.diagnostics.data import NotMeasured
 from netdsl.diagnostics.training import (
     AnotherProgram,
     Interrupted,
@@ -67,9 +68,8 @@ def fit(
         epochs=program.epochs if epochs is None else epochs,
     )
     run = _Run(graph, program, dataset, weights, seed, observer or Observer(), norms)
-    run.identity = Identity.of(graph, run.program, run.dataset, seed, attributes or {})
     if out is not None:
-        run.save_in(Path(out), keep)
+        run.save_in(Path(out), keep, attributes or {})
     if resume:
         run.resume()
     return run.all_epochs()
@@ -94,7 +94,7 @@ class _Run:
             raise Refused(*errors)
         if dataset is None and program.data is None:
             raise Refused(NoData(program.span))
-        self.program, self.observer = program, observer
+        self.graph, self.program, self.observer = graph, program, observer
         if dataset is None:
             observer.on_read(show(program.data))
             dataset = load_source(program.data)
@@ -113,12 +113,24 @@ class _Run:
         self.judge = judge_of(graph, program)
         if self.early is not None:
             self.judge = judge_by(graph, self.early.figure, self.early.better)
+        self._check_measured()
         self.history = History(judge=self.judge.figure)
         self.best: Mapping[str, np.ndarray] = {}  # weights, where the program stops early
         self.folder: Folder | None = None
 
-    def save_in(self, path: Path, keep: int) -> None:
-        self.folder = Folder(path, self.identity, self.judge, self.dataset, keep)
+    def _check_measured(self) -> None:
+        """Raises Refused where the program goes by a figure that no rows give."""
+        own = () if self.early is None else (self.early.figure,)
+        for figure in (*own, *self.trainer.heeded):
+            if not self.dataset.validate:
+                raise Refused(NotMeasured(figure.span, f"`{figure}`", self.dataset.name))
+
+    def save_in(self, path: Path, keep: int, attributes: Mapping[str, str]) -> None:
+        if keep and not self.dataset.validate:
+            raise Refused(NotMeasured(None, "which epochs are best", self.dataset.name))
+        seed = self.trainer.seed
+        identity = Identity.of(self.graph, self.program, self.dataset, seed, attributes)
+        self.folder = Folder(path, identity, self.judge, self.dataset, keep)
 
     def resume(self) -> None:
         """Take up state and history where the folder has them. Raises Refused."""
@@ -127,8 +139,8 @@ class _Run:
         named = self.trainer.argument_names
         state, history = self.folder.load()
         self.history = replace(history, epochs=[
-            replace(epoch, rates={named.get(name, name): rate for name, rate in epoch.rates.items()})
-            for epoch in history.epochs  # older ones name the inputs of the training graph
+            replace(each, rates={named.get(name, name): rate for name, rate in each.rates.items()})
+            for each in history.epochs  # older ones name the inputs of the training graph
         ])
         self._check_figures()
         self.trainer.restore(state, str(self.folder.checkpoint))

@@ -13,7 +13,7 @@ from netdsl.diagnostics import Refused, Report
 from netdsl.diagnostics.training import FreeState, LossNotFinite, WrongSeed
 from netdsl.ir.graph import Graph
 from netdsl.ir.op import NotFinite
-from netdsl.ir.program import TrainProgram
+from netdsl.ir.program import Reference, TrainProgram
 from netdsl.layers.initializers import initial, initialize
 from netdsl.training.accumulate import Accumulation
 from netdsl.training.graph import (
@@ -139,6 +139,11 @@ class Trainer:
         are that follow a schedule, by the names of `argument_names`."""
         numbers = self.numbers()
         return {name: numbers[fed] for fed, name in self.argument_names.items()}
+
+    @property
+    def heeded(self) -> tuple[Reference, ...]:
+        """The figures of validation that schedules go by."""
+        return tuple(plateau.figure for each in self._begun.values() for plateau in each.heeded())
 
     @property
     def changing(self) -> tuple[str, ...]:

@@ -50,7 +50,8 @@ def read_metadata(path: Path) -> dict[str, str]:
 def write(
     path: Path, temporary: Path, weights: Mapping[str, np.ndarray], metadata: dict[str, str]
 ) -> None:
-    """Write to `temporary`; messages speak of `path`. Raises OSError, Refused."""
+    """Write to `temporary`; messages speak of `path`. The same arrays and texts give the same
+    bytes. Raises OSError, Refused."""
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
@@ -60,9 +61,25 @@ def write(
     mode = temporary.stat().st_mode
     try:
         save_file(dict(weights), temporary, metadata=metadata or None)
+        if metadata:
+            _sort_texts(temporary)
         temporary.chmod(mode)  # the library's own file is for its owner alone
     except SafetensorError as error:  # it wraps what the system says, a full disk for instance
         raise OSError(str(error)) from error
+
+
+def _sort_texts(path: Path) -> None:
+    """Bring the texts in the header, which the library writes in the order of a hash map that each
+    process has for itself, into that of their names. Raises OSError."""
+    with open(path, "r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(text) > length:
+            raise OSError("its header does not fit in its place")
+        file.seek(8)
+        file.write(text.ljust(length))  # the format has it end in spaces
 
 
 def opened(path: Path, question: Callable[..., T]) -> T:

@@ -35,7 +35,7 @@ def test_every_page_is_in_the_contents_and_can_be_asked_for():
     contents = netdsl("explain").stdout
     for page in all_pages():
         assert page.title in contents
-    for name in ("N201", *WORDS):
+    for name in ("N201", *WORDS, *(page.title for page in all_pages() if page.sort == "term")):
         assert netdsl("explain", name).exit_code == 0
 
 
@@ -73,6 +73,14 @@ def test_every_page_is_in_the_contents_and_can_be_asked_for():
     ("n201", "error[N201]: A name that nothing defines\n"),
     ("N462", "note[N462]: "),
     ("N999", "NETDSL_DEBUG=1"),
+    ("pad = same", "pad = same    (term)\n"),
+    ("data.frequencies", "data.frequencies    (term)\n"),
+    ("val.top1", "val.NAME    (term)\n"),
+    ("val", "measured over the validation rows"),
+    ("confusion", "confusion matrix    (term)\n"),
+    ("--keep-best", "--keep-best N    (option of train)\n\nKeep the weights of the N best epochs"),
+    ("profile", "netdsl profile    (verb)\n\nTrain, and show how large each layer's gradient"),
+    ("profile", "`netdsl profile --help` shows"),
 ])
 def test_pages(word, shown):
     result = netdsl("explain", word)

@@ -44,6 +44,15 @@ def test_json_has_the_norms_that_training_measures():
     assert {path: norms[0] for path, norms in told["norms"].items()} == trainer.norms
 
 
+def test_networks_of_one_name_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.net", "b.net"):
+        (tmp_path / name).write_text((MODELS / "digits.net").read_text("utf-8"), "utf-8")
+    told = netdsl_json("profile", "a.net", "b.net:Digits", "b.net", "--gradients", "-D", "width=4",
+                       "--epochs", 1, "--set", "batch=700")["profiles"]
+    assert [each["model"] for each in told] == ["a.net:Digits", "b.net:Digits", "b.net:Digits (2)"]
+
+
 def test_watching_changes_nothing():
     model = package.load(DIGITS, width=4)
     plain = model.train(epochs=1)

@@ -10,6 +10,7 @@ import pytest
 from netdsl.data.batches import Batches
 from netdsl.data.dataset import Dataset, Field
 from netdsl.diagnostics import Refused
+from netdsl.diagnostics.data import BatchTooLarge
 from netdsl.ir.dim import symbol
 from netdsl.ir.graph import Graph, Value
 from netdsl.ir.program import Feed, Flow, Recipe, Reference, Stage
@@ -157,6 +158,38 @@ def test_sets_that_are_none(train, held, code):
     with pytest.raises(Refused) as refused:
         Dataset.of(train, held)
     assert [problem.code for problem in refused.value.problems] == [code]
+
+
+@pytest.mark.parametrize(("classes", "held", "end", "words", "way"), [
+    ((), (0, 64), 60, "the field `tok` in row 1 is 64, outside 0..60", "in 0..65"),
+    (("a", "b", "c"), (0, 2), 2, "the field `tok` in row 1 is 2 ('c'), outside 0..2", "in 0..3"),
+    (("a", "b", "c", "d"), (0, 2), 2, "2 ('c'), outside 0..2", "in 0..4"),
+    (("0", "1", "2"), (0, 2), 2, "is 2, outside 0..2", "in 0..3"),
+    ((), (1, -1), 2, "the field `tok` in row 1 is -1, outside 0..2", None),
+])
+def test_numbers_outside_a_range_offer_one(classes, held, end, words, way):
+    graph = replace(inputs(tok=("i64", B)), ranges={"tok": (0, end)})
+    with pytest.raises(Refused) as refused:
+        Batches(graph, Dataset.of({"tok": np.array(held)}, classes=classes), 1)
+    told = refused.value.problems[0].describe()
+    assert words in told.message
+    assert told.suggestion is None if way is None else f"`{way}`" in told.suggestion
+
+
+@pytest.mark.parametrize(("name", "way"), [
+    ("frequencies", "did you mean `data.frequencies`?"), ("imag", "did you mean `image`?"),
+    ("zzz", None),
+])
+def test_fields_that_are_none(name, way):
+    with pytest.raises(Refused) as refused:
+        batches(feeds=[feed(field=name)])
+    problem, = refused.value.problems
+    assert (problem.code, problem.describe().suggestion) == ("N444", way)
+
+
+@pytest.mark.parametrize(("rows_there", "power"), [(300, 256), (64, 64), (2, 2), (1, 1)])
+def test_a_batch_that_fits_is_offered(rows_there, power):
+    assert f"`batch {power}`" in BatchTooLarge(500, rows_there).describe().suggestion
 
 
 def test_a_batch_larger_than_the_set():

@@ -13,9 +13,10 @@ from test_batches import B, feed, inputs
 from netdsl.data.batches import Batches
 from netdsl.data.dataset import Dataset, Field
 from netdsl.data.draws import MEASURING
+from netdsl.data.feeds import bind_feeds
 from netdsl.data.images import Images
 from netdsl.data.ways import MOST_NUMBERS
-from netdsl.diagnostics import Refused
+from netdsl.diagnostics import Refused, Report
 from netdsl.ir.dim import symbol
 from netdsl.ir.program import Feed, Flow, Recipe, Reference, Stage
 
@@ -237,6 +238,17 @@ def test_how_often_each_class_occurs():
     assert known(("f32", 4))["freq"].tolist() == [1 / 8, 2 / 8, 3 / 8, 2 / 8]
     assert known(("f64", symbol("C")))["freq"].dtype == np.float64
     assert list(known(("f32", 4))) == ["x", "freq"]
+
+
+@pytest.mark.parametrize(("word", "way"), [
+    ("randn", "did you mean `normal`?"), ("rand", "did you mean `uniform`?"),
+    ("nomral", "did you mean `normal`?"),
+])
+def test_draws_by_other_words(word, way):
+    report = Report()
+    bind_feeds(inputs(z=("f32", B, 4)), [Feed(("z",), r(word))], report)
+    problem, = report.problems
+    assert (problem.code, problem.describe().suggestion) == ("N401", way)
 
 
 @pytest.mark.parametrize(("type", "name", "code"), [

@@ -51,13 +51,13 @@ def test_a_folder_for_each_class(tmp_path):
     (tmp_path / ".hidden").mkdir()
     data = load(tmp_path)
     assert (data.classes, counts(data)) == (PETS, (16, 4))  # every fifth of each validates
-    assert data.train["label"].values.tolist() == [0] * 8 + [1] * 8
+    assert data.train["label"].values.tolist() == [0, 1] * 8  # in turn from each class
     rows = data.validate["image"].rows(slice(None), FLOAT)
     assert rows.shape == (4, 3, 8, 8) and rows.dtype == np.float32
-    for row, number in zip(rows, (4, 9, 14, 19)):
+    for row, number in zip(rows, (4, 14, 9, 19)):
         pixels = np.moveaxis(np.asarray(picture(number, 8)), 2, 0)
         assert np.array_equal(row, pixels.astype(np.float32) / np.float32(255))
-    assert data.validate["image"].place(2) == str(tmp_path / "dog" / "4.png")
+    assert data.validate["image"].place(1) == str(tmp_path / "dog" / "4.png")
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validate", "validation", "test"])
@@ -78,6 +78,22 @@ def test_the_first_part_for_validation_counts_and_another_can_be_named(tmp_path)
     assert counts(load(tmp_path / "train", validate=str(tmp_path / "test"))) == (6, 2)
 
 
+def test_the_first_rows_hold_all_classes(tmp_path):
+    write_classes(tmp_path, PETS, each=10, parts=("",), side=8)
+    write_classes(tmp_path, ("emu",), each=2, parts=("",), side=8)
+    some = load(tmp_path, take=7)
+    assert some.train["label"].values.tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert some.validate["label"].values.tolist() == [0, 1, 0, 1]
+    assert [Path(p).name for p in some.train["image"].values[[0, 3, 6]]] == [
+        "0.png", "1.png", "2.png"]
+
+
+def test_a_named_folder_for_validation_has_to_be_there(tmp_path):
+    write_classes(tmp_path, PETS, each=1, parts=("",), side=8)
+    code, message = refusal(tmp_path, validate=str(tmp_path / "nowhere"))
+    assert code == "N501" and message.endswith("nowhere: there is no such folder")
+
+
 def test_classes_may_be_called_as_parts_are(tmp_path):
     write_classes(tmp_path, ("train", "truck"), each=5, parts=("",), side=8)
     assert load(tmp_path).classes == ("train", "truck")
@@ -94,8 +110,9 @@ def test_classes_may_be_called_as_parts_are(tmp_path):
      "N522", "SET/val/emu: training has no such class"),
     (lambda d: (write_classes(d, PETS, parts=("train",)), write_classes(d, ("cat",),
                                                                         parts=("val",))),
-     "N522", "SET/val/dog: it holds no images"),
-    (lambda d: d.rmdir(), "N522", "SET: it holds no folders"),
+     "N522", "SET/val: it holds no folder `dog`, a class of the images for training"),
+    (lambda d: d.rmdir(), "N501", "cannot read SET: there is no such folder"),
+    (lambda d: (d.rmdir(), d.touch()), "N501", "cannot read SET: it is no folder"),
 ])
 def test_folders_that_are_none(tmp_path, make, code, words):
     folder = tmp_path / "set"

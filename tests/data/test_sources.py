@@ -181,6 +181,34 @@ def test_classes_are_checked_before_anything_is_read(classes, sound):
     assert [problem.code for problem in refused.value.problems] == ["N508"]
 
 
+@pytest.mark.parametrize(("classes", "message", "way"), [
+    ((3, 3), "`classes` names 3 twice", "name each class once"),
+    (("3", 8, 3), "`classes` names 3 twice", "name each class once"),
+    ((10,), "`classes` names 10, which is not a class", None),
+])
+def test_classes_that_are_none_and_twice(classes, message, way):
+    with pytest.raises(Refused) as refused:
+        bound(Recipe("digits", (), {"classes": classes})).check()
+    told = refused.value.problems[0].describe()
+    assert (told.message, told.suggestion) == (message, way)
+
+
+@pytest.mark.parametrize(("written", "way"), [
+    (Recipe("digits", ((3, 5),)), "by name: `classes = [3, 5]`"),
+    (Recipe("mnist", ("x", (3, 5))), "by name: `classes = [3, 5]`"),
+    (Recipe("images", ("x", None, True, ("cat",))), 'by name: `classes = ["cat"]`'),
+    (Recipe("digits", (100,)), None),  # `take` or `seed`
+    (Recipe("digits", ((3, 5),), {"classes": (3,)}), None),
+])
+def test_options_go_by_name(written, way):
+    report = Report()
+    assert SOURCES.bind(written, report) is None
+    problem, = report.problems
+    told = problem.describe()
+    assert (problem.code, told.suggestion) == ("N204", way)
+    assert "by name `classes`, `hold_out`, `fraction`, `seed`, `take`" in told.notes[0]
+
+
 def test_npz(tmp_path):
     rows = {"x": np.arange(24, dtype=">f4").reshape(12, 2), "label": np.array([0, 1] * 6)}
     np.savez_compressed(tmp_path / "a.npz", **rows)

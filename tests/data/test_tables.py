@@ -7,11 +7,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from netdsl.build.settings import recipe_from
 from netdsl.data import characters, table
+from netdsl.data.batches import Batches
 from netdsl.data.dataset import Dataset, row_count
 from netdsl.data.sources import load_source
 from netdsl.diagnostics import Refused
+from netdsl.ir.dim import symbol
+from netdsl.ir.graph import Graph, Value
 from netdsl.ir.program import Recipe
+from netdsl.ir.tensor import TensorType
 
 IRIS = """\
 length,width,species,count
@@ -76,6 +81,34 @@ def test_options_of_all_sources(iris):
     halves = load("csv", iris, label="species", hold_out=Fraction(1, 2))
     for split in (halves.train, halves.validate):
         assert sorted(split["label"].values.tolist()) == [0, 1]
+
+
+B = symbol("B")
+X, LABEL = ("x", TensorType("f32", (B, 2))), ("label", TensorType("i64", (B,)))
+A = ("a", TensorType("f32", (B,)))
+
+
+@pytest.mark.parametrize(("inputs", "options", "way"), [
+    ((X, LABEL), {}, 'give the source `label = "species", features = ["a", "b"]`'),
+    ((X, LABEL), {"label": "species"}, 'give the source `features = ["a", "b"]`'),
+    ((A, LABEL), {}, 'give the source `label = "species"`'),
+    ((X, A), {}, None),  # `features` would take `a` away
+])
+def test_what_asks_for_a_label_and_features_is_offered(tmp_path, inputs, options, way):
+    (tmp_path / "a.csv").write_text("a,b,species\n1,2,u\n3,4,v\n5,6,u\n")
+    graph = Graph("Inputs", (), {n: Value(type, name=n) for n, type in inputs}, {}, {})
+    path = str(tmp_path / "a.csv")
+    with pytest.raises(Refused) as refused:
+        Batches(graph, load("csv", path, **options), 1)
+    problem, = refused.value.problems
+    told = problem.describe().suggestion
+    assert problem.code == "N443" and told == (way or told)
+    if way is None:
+        assert told.startswith("say what does: `feed ")
+        return
+    options = "".join(f', {name} = "{value}"' for name, value in options.items())
+    followed = recipe_from(f'csv("{path}"{options}, {way.split("`")[1]})', "test")
+    Batches(graph, load_source(followed), 1)
 
 
 def test_whole_numbers_are_labels_as_they_stand(tmp_path):

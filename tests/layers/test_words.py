@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -242,3 +243,85 @@ def test_prelu_is_a_relu_with_a_slope_of_a_quarter_at_first():
 def test_rows_of_a_weight_normalised_layer_have_length_one_at_first():
     made = calculated("x -> weightnorm_linear{40, bias = false}", x=np.eye(4, dtype=np.float32))
     np.testing.assert_allclose((made**2).sum(0), 1, 1e-5)
+
+
+WAYS = [  # what is refused, why, and what works where the way out is followed
+    ("blurpool(image, 3)", "is not a list", "blurpool(image, weights = [1, 2, 1])"),
+    ("blurpool(image, weights = 4)", "is not a list", "blurpool(image, weights = [1, 3, 3, 1])"),
+    ("blurpool(image, weights = [0, 0, 0])", "sum 0", "blurpool(image, weights = [1, 2, 1])"),
+    ("blurpool(image, weights = [1, -1])", "sum 0", "blurpool(image, weights = [1, 2, 1])"),
+    ("blurpool(image, weights = [])", "sum 0", "blurpool(image, weights = [1, 2, 1])"),
+    ("x -> a: batchnorm{eps = -1}", "at least 0", "x -> a: batchnorm{eps = 0}"),
+    ("x -> a: batchnorm{momentum = 2}", "between 0 and 1", "x -> a: batchnorm{momentum = 1}"),
+    ("x -> a: layernorm{eps = -1}", "at least 0", "x -> a: layernorm{eps = 0}"),
+    ("x -> a: rmsnorm{eps = -1}", "at least 0", "x -> a: rmsnorm{eps = 0}"),
+    ("x -> a: groupnorm{2, eps = -1}", "at least 0", "x -> a: groupnorm{2, eps = 0}"),
+    ("x -> a: instancenorm{eps = -1}", "at least 0", "x -> a: instancenorm{eps = 0}"),
+    ("lrn(image, alpha = 0)", "above 0", "lrn(image, alpha = 1)"),
+    ("lrn(image, beta = 0)", "above 0", "lrn(image, beta = 1)"),
+    ("softplus(x, beta = 0)", "above 0", "softplus(x, beta = 1)"),
+    ("celu(x, alpha = 0)", "must not be 0", "relu(x)"),
+    ("hardtanh(x, 1, -1)", "nothing lies between", "hardtanh(x, low = -1, high = 1)"),
+    ("clip(x, 1, 0)", "nothing lies between", "clip(x, low = 0, high = 1)"),
+    ("flip(x, axis = (2, 2))", "stands twice", "flip(x, axis = 2)"),
+    ("mean(x, axis = (1, -2, 2))", "stands twice", "mean(x, axis = [1, 2])"),
+    ("var(x, axis = 2, correction = 4)", "nothing to divide by",
+     "var(x, axis = 2, correction = 0)"),
+    ("accuracy(x[_, 0], argmax(x[_, 0], axis = 1), top = 5)", "there are 4 classes",
+     "accuracy(x[_, 0], argmax(x[_, 0], axis = 1), top = 2)"),
+    ('einsum("bcl,bcl->bc", x, x)', "no operand has it", 'einsum("b c l, b c l -> b c", x, x)'),
+    ('einsum("bcl -> bcl", x)', "1 axes are named", 'einsum("b c l -> b c l", x)'),
+    ("mse(x, argmax(x, axis = 2))", "differ", "mse(x, one_hot(argmax(x, axis = 2), 4))"),
+    ("bce_logits(x, argmax(x, axis = 2))", "differ",
+     "bce_logits(x, one_hot(argmax(x, axis = 2), 4))"),
+    ("hinge(x, argmax(x, axis = 2))", "differ",
+     "hinge(x, 2 * one_hot(argmax(x, axis = 2), 4) - 1)"),
+    ("mse(f64(x), argmax(x, axis = 2))", "differ",
+     "mse(f64(x), one_hot(argmax(x, axis = 2), 4, f64))"),
+    ('cross_entropy(x, argmax(x, axis = 1), reduction = "sum")', "no argument",
+     'cross_entropy(x, argmax(x, axis = 1), reduce = "sum")'),
+    ("cross_entropy(x, argmax(x, axis = 1), ignore_index = 2)", "no argument",
+     "cross_entropy(x, argmax(x, axis = 1), ignore = 2)"),
+    ("x -> cross_entropy(argmax(x, axis = 1), ignore_index = 2)", "no argument",
+     "x -> cross_entropy(argmax(x, axis = 1), ignore = 2)"),
+    ("CrossEntropyLoss(x, argmax(x, axis = 1))", "nothing is called",
+     "cross_entropy(x, argmax(x, axis = 1))"),
+    ("x -> a: linear{3, init = kaiming_normal()}", "nothing is called",
+     "x -> a: linear{3, init = he_normal()}"),
+    ("x -> a: linear{3, init = kaiming_uniform()}", "nothing is called",
+     "x -> a: linear{3, init = he_uniform()}"),
+    ("x + torch.zeros([2, 6, 4])", "nothing is called", "x + zeros([2, 6, 4])"),
+    ("x -> a: linear{3, init = msra()}", "nothing is called",
+     "x -> a: linear{3, init = he_normal()}"),
+    ("x -> a: linear{3, init = glorot_normal()}", "nothing is called",
+     "x -> a: linear{3, init = xavier_normal()}"),
+    ("x -> a: linear{3, init = trunc_normal()}", "nothing is called",
+     "x -> a: linear{3, init = truncated_normal()}"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "reason", "right"), WAYS, ids=[row[0] for row in WAYS])
+def test_what_is_refused_has_a_way_out(wrong, reason, right):
+    inputs = {name: array for name, array in (("x", X), ("image", IMAGE)) if name in wrong}
+    with pytest.raises(Refused) as refused:
+        calculated(wrong, **inputs)
+    problem, = refused.value.problems
+    diagnostic = problem.describe()
+    said = " ".join((diagnostic.message, *(mark.text or "" for mark in diagnostic.marks)))
+    assert reason in said
+    for way in re.findall("`([^`]+)`", diagnostic.suggestion or ""):
+        assert way in right
+    assert np.isfinite(calculated(right, **inputs)).all()
+
+
+@pytest.mark.parametrize("word", ["confusion", "confusion_matrix"])
+def test_a_table_of_confusions_is_what_evaluate_prints(word):
+    with pytest.raises(Refused, match="`netdsl evaluate` prints which classes"):
+        calculated(f"{word}(x)", x=X)
+
+
+def test_weights_of_another_length_are_marked_and_not_the_scores():
+    with pytest.raises(Refused) as refused:
+        calculated("cross_entropy(x[_, 0], argmax(x[_, 0], axis = 1), weight = [1, 2])", x=X)
+    marks = refused.value.problems[0].describe().marks
+    assert [mark.span.text for mark in marks] == ["[1, 2]"]

@@ -14,6 +14,7 @@ from operands import Example
 from torch_table import TABLE
 
 BACKWARD = {name for name in OPS if name.endswith("_gradient")}
+BACKWARD -= {"conv_input_gradient"}  # forward it is a transposed convolution
 UPDATES = {op.name for op in update.OPS}
 FORWARD = [
     example for example in EXAMPLES if example.op in TABLE and not (

@@ -200,7 +200,7 @@ ROWS = [
     Row("nothing to measure on", None, f"evaluate m.net --weights {BEST} " + WITHOUT_HELD, 1,
         ("error[N506]", "validation part", "`hold_out = 0.1`"), slow=False),
     Row("a batch larger than the set", None, FRESH + "--set batch=65", 1,
-        ("error[N507]", "65", "64 rows", "try: `batch 8`")),
+        ("error[N507]", "65", "64 rows", "try: `batch 64`")),
     # running: settings
     Row("a rate of 0", None, FRESH + "--set lr=0", 0, ("note[N469]", "rate is 0", "try: "),
         slow=False),

@@ -84,7 +84,7 @@ def test_figures_of_an_epoch():
     assert first.losses.keys() == {"ce"}
     assert first.validation.keys() == {"ce", "side", "top1"}
     assert last.losses["ce"] < first.losses["ce"]
-    assert first.rates == {"@rate.0": pytest.approx(0.02)}  # the end of the warmup
+    assert first.rates == {"lr": pytest.approx(0.02)}  # the end of the warmup
     best = max(epoch.validation["top1"] for epoch in history.epochs)
     assert history.epochs[history.best - 1].validation["top1"] == best
 

@@ -62,6 +62,16 @@ def test_a_weight_that_held_it_already():
     assert "clip" in replace(problem, begins=False).describe().suggestion
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_no_learning_rate_is_blamed_before_it_acted(case):
+    y, loss, x, *_ = CASES[case]
+    problem = step(y, loss, x)
+    for each in (problem, replace(problem, culprit=None)):
+        assert "rate" not in each.describe().suggestion and "data" in each.describe().suggestion
+        later = replace(each, begins=False).describe().suggestion
+        assert case == "data" or later.startswith("a lower learning rate")
+
+
 def test_the_message_shows_loss_place_and_operands():
     text = str(Refused(step("log(h - h)", "y", ONES)))
     assert "the loss `total` became -inf in step 1" in text

@@ -187,7 +187,7 @@ def test_a_number_that_warms_up_beside_a_learning_rate_that_stays():
         seen.append(trainer.numbers()["@momentum.0"])
         trainer.step({"g": gradient})
     assert seen == pytest.approx([0.4, 0.8, 0.8, 0.6, 0.4, 0.2])
-    assert trainer.rates() == {"@rate.0": 1.0}
+    assert trainer.rates() == {"lr": 1.0, "momentum": pytest.approx(0.2)}
 
 
 # ------------------------------------------------------------------ what is refused

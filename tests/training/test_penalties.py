@@ -140,13 +140,24 @@ REFUSED = {
     "of a norm": (text("l2_penalty(body.block.0.bn)"), "N471", "`all = true`"),
     "of what is frozen": (text("ce + l2_penalty(body)", before="body2 = frozen(body)"), "N471",
                           "trained"),
-    "of a tensor": (text("ce + l2_penalty(logits)"), "N216", "`sum(logits ** 2)` takes any tensor"),
+    "of a tensor": (text("ce + l2_penalty(image)"), "N216", "`sum(image ** 2)` takes any tensor"),
+    "of what a layer gives": (text("ce + l2_penalty(logits)"), "N216", "`fc`, the layer that"),
+    "of what a labelled layer gives": (
+        text("ce + l2_penalty(z)", behind="z = h -> side: linear{2}"), "N216",
+        "`side = linear{2}`, write `-> side` in its place, and `side` here"),
+    "of a label": (text("ce + l2_penalty(side)", behind="z = h -> side: linear{2}"), "N240",
+                   "bind the layer above, `side = linear{2}`, and write `-> side`"),
+    "of a label's weight": (
+        text("ce + l2_penalty(side.weight)", behind="z = h -> side: linear{2}"), "N240",
+        "bind the layer above, `side = linear{2}`, and write `-> side`"),
+    "where nothing is trained": (
+        "model M {\ninput x: f32[B, 3]\noutput y = 2 * x\nloss l = mse(y, 1) + l2_penalty()\n}\n",
+        "N471", "leave it out"),
     "of a number": (text("ce + l2_penalty(3)"), "N216", "not the number 3"),
     "of a layer": (text("ce + l1_penalty(Block)"), "N216", "not the layer `Block`"),
     "of a statistic": (text("ce + l2_penalty(body.block.0.bn.running_mean)"), "N216", "a tensor"),
     "with a choice of its own": (text("ce + l2_penalty(body, all = 1)"), "N216", "true or false"),
     "with an argument too many": (text("ce + l2_penalty(body, biases = true)"), "N202", "`all`"),
-    "of a label": (text("ce + l2_penalty(inner)", behind="z = h -> inner: linear{5}"), "N240", ""),
     "by another name": (text("ce + l2(body)"), "N201", "`l2_penalty(body)` sums the squares"),
     "of nothing known": (text("ce + l2_penalty(boddy)"), "N201", "did you mean `body`?"),
 }

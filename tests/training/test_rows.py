@@ -18,6 +18,7 @@ from netdsl.generate.samplers import SAMPLERS
 from netdsl.ir.program import Flow, Recipe, Reference, Stage
 from netdsl.language.words import TRAIN_SETTINGS
 from netdsl.layers import WORDS
+from netdsl.layers.initializers import INITIALIZERS
 from netdsl.registry import argument, kind_of, show
 from netdsl.training.optimizers import OPTIMIZERS, Adam, AdamW, Sgd
 from netdsl.training.schedules import SCHEDULES, Constant, Cosine
@@ -118,7 +119,8 @@ def test_foreign_words_stand_for_words_that_exist():
     arguments = {name for table in TABLES for row in table.rows.values()
                  for name in map(argument, fields(row))}
     arguments |= {each.name for word in WORDS.values() for each in word.attributes}
-    words = {*WORDS, *(name for table in TABLES for name in table.rows), *SETTINGS.rows}
+    words = {*WORDS, *INITIALIZERS, *(name for table in TABLES for name in table.rows)}
+    words |= {*SETTINGS.rows}
     asked = {"minimize", "classes", "training", "validating"}  # attributes of models, keywords
     assert set(FOREIGN) - {"heads", "take"} <= arguments | words | asked
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from small_networks import blobs, built, perceptron, program, recipe
 
+from netdsl.data.dataset import Dataset
 from netdsl.diagnostics import Refused
 from netdsl.ir.program import Minimize, Recipe, Reference
 from netdsl.training.check import check_program
@@ -23,6 +24,30 @@ def ended(patience: int, epochs: int = 60, **options):
     early = Recipe("early", (Reference(("val", "ce")),), {"patience": patience})
     told = program(HIGH, epochs=epochs, settings={"stop": early})
     return fit(perceptron(), told, dataset=blobs(), **options)
+
+
+EARLY = {"stop": Recipe("early", (Reference(("val", "ce")),))}
+LOWERED = Minimize("ce", (), recipe("adam", Recipe("plateau", (1, Reference(("val", "top1"))))))
+
+
+@pytest.mark.parametrize(("told", "keep", "what"), [
+    (program(HIGH, settings=EARLY), 0, "nothing measures `val.ce`"),
+    (program(LOWERED), 0, "nothing measures `val.top1`"),
+    (program(HIGH), 1, "nothing measures which epochs are best"),
+    (program(HIGH), 0, None),
+])
+def test_nothing_goes_by_figures_that_no_rows_give(tmp_path, told, keep, what):
+    data = Dataset.of({name: field.values for name, field in blobs().train.items()})
+    options = {"dataset": data, "out": tmp_path, "keep": keep}
+    if what is None:
+        assert fit(perceptron(), told, **options).best is None
+        return
+    with pytest.raises(Refused) as refused:
+        fit(perceptron(), told, **options)
+    problem, = refused.value.problems
+    diagnostic = problem.describe()
+    assert problem.code == "N528" and "`hold_out = 0.2`" in diagnostic.suggestion
+    assert diagnostic.message == f"{what}: the data, arrays, have no validation rows"
 
 
 def test_stops_after_so_many_epochs_without_a_better_one():
@@ -108,7 +133,7 @@ def trained(epochs: int, **options):
 
 def test_a_training_on_a_plateau_goes_down_and_resumes_to_the_same_bits(tmp_path):
     whole = trained(12, out=tmp_path / "whole")
-    used = [epoch.rates["@rate.0"] for epoch in whole.epochs]
+    used = [epoch.rates["lr"] for epoch in whole.epochs]
     assert used[0] == 0.05 and used[-1] < 0.05
     worse = [b >= a * (1 - 1e-4) for a, b in zip(whole.figures["ce"], whole.figures["ce"][1:])]
     assert any(worse) and used[worse.index(True) + 2] == 0.025

@@ -143,7 +143,7 @@ def test_a_schedule_stays_where_it_begins_while_nobody_counts_epochs(rate):
     graph = perceptron()
     trainer = Trainer(graph, program(Minimize("ce", (), recipe("sgd", rate))))
     for batch in batches(graph):
-        assert trainer.rates() == {"@rate.0": pytest.approx(0.1)}
+        assert trainer.rates() == {"lr": pytest.approx(0.1)}
         trainer.step(batch)
 
 
@@ -152,7 +152,7 @@ def test_a_schedule_counts_epochs_of_the_length_given():
     graph = perceptron()
     trainer = Trainer(graph, told, steps_per_epoch=1, epochs=2)
     trainer.step(next(iter(batches(graph))))
-    assert trainer.rates() == {"@rate.0": pytest.approx(0.05)}
+    assert trainer.rates() == {"lr": pytest.approx(0.05)}
 
 
 def test_weights_that_do_not_fit_are_refused():

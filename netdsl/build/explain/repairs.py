@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from netdsl.build.builder import Builder, BuildSite
+from netdsl.build.explain.class_labels import one_hot
 from netdsl.build.explain.leading import leading_axes, written
 from netdsl.build.explain.origins import Way, behind, short
 from netdsl.build.explain.paddings import Types, padding, window_that_fits
@@ -307,6 +308,8 @@ def way_for_operands(
             for name in ("f32", *WRAPPED.get(word.name, ())):
                 if fits(i, _wrapped(b, frame, name, operand.value)):
                     return _around(name, operand.span, place)
+        if (form := one_hot(b, frame, word, given, fits)) is not None:
+            return _instead(form.format(_bare(given[1].span)), given[1].span)
         if len(given) == 2 and _applied(b, frame, word, values[::-1], attributes) is not None:
             return _swapped(given[0].span, given[1].span, place)
     again = padding(b, passed, lambda types: _accepts_again(error, types))

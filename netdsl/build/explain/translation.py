@@ -47,11 +47,13 @@ def word_meant(name: str) -> Word | None:
 
 
 def translated(
-    node: ast.Call | ast.Construct, name: str, word: Word, operands: bool = False
+    node: ast.Call | ast.Construct, name: str, word: Word, operands: bool = False,
+    in_place: bool = False,
 ) -> str | None:
     """A call with the arguments of another library as this one writes it; `name` is what the layer
-    is called there. With `operands`, tensors come first where it is a function. None where an
-    argument has no counterpart."""
+    is called there. With `operands`, tensors come first where it is a function; `in_place` says
+    that what a function gets by position stands where it should. None where an argument has no
+    counterpart."""
     places = tuple(attribute.name for attribute in word.attributes)
     if word.owns and not word.in_row:
         places = ("", *places)  # how many channels come in
@@ -60,9 +62,17 @@ def translated(
     known = [attribute.name for attribute in word.attributes]
     given: dict[str, str] = {}
     row: list[str] = []
-    if operands and not word.owns and name[:1].islower():
-        most = len(node.arguments) if word.operands[0].variadic else len(word.operands)
-        row = [a.value.span.text for a in node.arguments[:most] if a.name is None]
+    if not word.owns and (in_place or operands):
+        row = [a.value.span.text for a in node.arguments if a.name is None]
+        if in_place:
+            known += [operand.name for operand in word.operands]
+        elif len(word.operands) > 1 and not word.operands[0].variadic:
+            if row and not _as_many(word, row):
+                return None
+        elif not name[:1].islower():
+            row = []
+        elif len(word.operands) < 2 and not any(each.variadic for each in word.operands):
+            row = row[: len(word.operands)]
     for position, argument in enumerate(node.arguments[len(row) :]):
         if argument.name is None:
             ours = places[position] if position < len(places) else None
@@ -75,6 +85,13 @@ def translated(
         if ours:
             given[ours] = _value(argument.value)
     return _written(word, given, row)
+
+
+def _as_many(word: Word, row: list[str]) -> bool:
+    """Whether these are the operands of a loss, `CrossEntropyLoss(y, label)`: its settings stand in
+    another order elsewhere."""
+    needed = sum(not operand.optional for operand in word.operands)
+    return needed <= len(row) <= len(word.operands)
 
 
 def _misspelt(name: str, known: list[str]) -> str | None:

@@ -37,6 +37,8 @@ def unknown_name(
         if label is not None:
             if _in_braces(clues.body, node.span):
                 role = "attribute"
+            elif role == "value" and _in_call_of_layers(clues.body, node.span):
+                role = "member"
             return LabelAsValue(node.span, node.id, label.span, label.way(role))
         branch = clues.in_branches.get(node.id)
         if branch is not None and branch.start < node.span.start:
@@ -94,6 +96,18 @@ def _in_braces(body: Body, span: Span) -> bool:
         if argument.span.start <= span.start < argument.span.end
     ]
     return bool(around) and min(around)[1]
+
+
+OF_LAYERS = ("l1_penalty", "l2_penalty", "ema", "frozen")  # functions that take no tensors
+
+
+def _in_call_of_layers(body: Body, span: Span) -> bool:
+    """Whether a name stands in what such a function is given."""
+    return any(
+        each.span.start <= span.start < each.span.end
+        for each in walk(body.body) if isinstance(each, ast.Call)
+        and isinstance(each.callee, ast.Name) and each.callee.id in OF_LAYERS
+    )
 
 
 Ended = tuple[Span, Literal["turn", "header"]]  # where a loop bound a name, and how
@@ -230,8 +244,10 @@ class _Label:
             number = "…" if count is None else count[1]
             return f"bind the number above: `{self.name} = {number}`"
         if role != "value" and self.instance is not None:
-            use = f"`{self.name}(x)`" if role == "layer" else "apply it"
-            return f"bind the layer first: `{self.name} = {self.instance}`, then {use}"
+            if role == "member":
+                return (f"bind the layer above, `{self.name} = {self.instance}`, and write "
+                        f"`-> {self.name}` in place of the label")
+            return f"bind the layer first: `{self.name} = {self.instance}`, then `{self.name}(x)`"
         if self.bound is not None:
             return f"`{self.bound}` is what it gives"
         if self.result is not None:
