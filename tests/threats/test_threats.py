@@ -211,7 +211,7 @@ ROWS = [
           ("lr", "10**400", "N405", "at least 0"), ("epochs", "0", "N433", "at least 1"),
           ("epochs", "10**400", "N433", "at most"), ("batch", "0", "N433", "at least 1"))),
     Row("a rate that overflows", None, FRESH + "--set lr=1e29", 1,
-        ("error[N461]", "of epoch 1", "try a lower learning rate")),
+        ("error[N461]", "of epoch 1", "a lower learning rate")),
     # running: numbers
     Row("exp overflows", net("h = x -> a: linear{3}\nloss ce = mean(exp(h * 1e6))"
                              " + cross_entropy(h, label)"),
