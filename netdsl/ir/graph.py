@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from netdsl.ir.assumptions import within
 from netdsl.ir.dim import Dim, bounds
@@ -76,6 +77,15 @@ def ancestry(value: Value) -> tuple[list[Node], set[Value]]:
             nodes[node] = None
             open_.pop()
     return list(nodes), leaves
+
+
+def run_kernels(nodes: Iterable[Node], arrays: dict[Value, Any]) -> None:
+    """What nodes make, by their reference kernels and one after the other, added to `arrays`, which
+    hold what they begin from."""
+    for node in nodes:
+        operands = (None if value is None else arrays[value] for value in node.inputs)
+        made = node.op.kernel(node.attrs, *operands)
+        arrays.update(zip(node.outputs, made if isinstance(made, tuple) else (made,)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from netdsl.ir.graph import Graph, Value, Variable, ancestry
+from netdsl.ir.graph import Graph, Value, Variable, ancestry, run_kernels
 from netdsl.layers.arguments import BadArgument, Kind, real
 from netdsl.streams import stream
 
@@ -211,8 +211,5 @@ def computed(value: Value, seed: int) -> np.ndarray:
     """A value that depends on random draws and constants alone, by the reference kernels."""
     nodes, keys = ancestry(value)
     arrays = {key: np.array([seed, 0], np.uint64) for key in keys}
-    for node in nodes:
-        operands = (None if operand is None else arrays[operand] for operand in node.inputs)
-        made = node.op.kernel(node.attrs, *operands)
-        arrays.update(zip(node.outputs, made if isinstance(made, tuple) else (made,)))
+    run_kernels(nodes, arrays)
     return arrays[value]

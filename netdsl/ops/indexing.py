@@ -97,7 +97,7 @@ def gather_onnx(emit, node):
 
 
 def gather_rows(a: GatherAttrs, inputs: tuple, axes: tuple) -> int | Rows:
-    (x, index), (own, of_index) = inputs, axes
+    index, (own, of_index) = inputs[1], axes
     if own is None:  # a table; every place of the index is a row of its own
         return of_index if of_index is not None and of_index >= a.axis else Rows.MEET
     if own < a.axis:

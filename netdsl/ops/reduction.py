@@ -259,8 +259,8 @@ def along_axis_shape(a: AxisAttrs, x: TensorType) -> TensorType:
     return float_type(a, x)
 
 
-def beside_rows(a: AxisAttrs | RunningAttrs, inputs: tuple, axes: tuple) -> int | Rows:
-    """Of what works along one axis: the rows lie along another."""
+def beside_rows(a: Attrs, inputs: tuple, axes: tuple) -> int | Rows:
+    """Of what works along one axis, its attribute `axis`: the rows lie along another."""
     return Rows.MEET if axes[0] in (None, a.axis % inputs[0].rank) else axes[0]
 
 

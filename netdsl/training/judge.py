@@ -46,11 +46,11 @@ class Judge:
         sound = [place for place, value in enumerate(values) if isfinite(value)]
         return tuple(sorted(sound, key=lambda place: (sign * values[place], place))[:count])
 
-    def waited(self, values: Sequence[float], margin: float = 0.0) -> list[int]:
+    def waited(self, values: Sequence[float]) -> list[int]:
         """For each value, how many there were since the last that was better than all before."""
         best, waits = None, []
         for value in values:
-            better = self.is_better(value, best, margin)
+            better = self.is_better(value, best)
             best = value if better else best
             waits.append(0 if better else waits[-1] + 1 if waits else 1)
         return waits

@@ -11,7 +11,7 @@ import numpy as np
 
 from netdsl.backends.numpy.feed import sizes_of
 from netdsl.diagnostics.training import Culprit
-from netdsl.ir.graph import Graph, Node, Value, ancestry
+from netdsl.ir.graph import Graph, Value, ancestry, run_kernels
 from netdsl.rewrite.rebuild import prune
 from netdsl.rewrite.specialize import specialize
 
@@ -40,7 +40,7 @@ def culprit(
     if small.key is not None:
         arrays[small.key] = np.array(key, np.uint64)
     with np.errstate(all="ignore"):
-        _run(ancestry(small.losses[loss])[0], arrays)
+        run_kernels(ancestry(small.losses[loss])[0], arrays)
     return _followed(small.losses[loss], arrays, names)
 
 
@@ -50,13 +50,6 @@ def _only(graph: Graph, loss: str) -> Graph:
     value = graph.losses[loss]
     guarded = value.node is not None and value.node.op.name == "finite"
     return replace(graph, **bare, losses={loss: value.node.inputs[0] if guarded else value})
-
-
-def _run(nodes: list[Node], arrays: dict[Value, np.ndarray]) -> None:
-    for node in nodes:
-        operands = (None if value is None else arrays[value] for value in node.inputs)
-        made = node.op.kernel(node.attrs, *operands)
-        arrays.update(zip(node.outputs, made if isinstance(made, tuple) else (made,)))
 
 
 def _followed(

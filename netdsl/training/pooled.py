@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netdsl.ir.graph import Node, Value
+from netdsl.ir.graph import Node, Value, run_kernels
 
 SUM, MEAN = "sum", "mean"  # how a reduction over rows is pooled: added up, or averaged by rows
 KEEPS = ("add", "subtract", "maximum", "minimum", "negative", "cast", "stop_grad", "finite")
@@ -31,9 +31,7 @@ class Pooled:
         """The figure for leaves that are pooled over the data set."""
         numbers = {leaf: np.asarray(totals[leaf], leaf.type.numpy_dtype) for leaf in self.leaves}
         with np.errstate(all="ignore"):
-            for node in self.nodes:
-                made = node.op.kernel(node.attrs, *(numbers[v] for v in node.inputs))
-                numbers.update(zip(node.outputs, made if isinstance(made, tuple) else (made,)))
+            run_kernels(self.nodes, numbers)
         return float(numbers[self.root])
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_files import CIFAR, files_of, picture, save, tar, write_classes
+from data_files import CIFAR, files_of, picture, save, tar
 
 from netdsl.data import archives, cache, cifar
-from netdsl.data.dataset import Dataset, row_count
+from netdsl.data.dataset import Dataset
 from netdsl.data.plainpickle import NotPlain, read_plain
 from netdsl.data.sources import load_source
 from netdsl.diagnostics import Refused

@@ -23,7 +23,7 @@ from netdsl.build.explain.trials import (
 from netdsl.build.frame import Frame
 from netdsl.build.values import LayerDefinition
 from netdsl.diagnostics import Refused
-from netdsl.ir.dim import Dim, TooComplex
+from netdsl.ir.dim import TooComplex
 from netdsl.ir.graph import Node, Value
 from netdsl.ir.op import Op, RankError, ShapeError
 from netdsl.ir.tensor import TensorType
